@@ -6,10 +6,10 @@ from typing import Final
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from onboarding.code_hosts.base import CodeHostRefused, connect_host
+from onboarding.code_hosts.base import connect_host
 from onboarding.provisioning.read_access import give_access
-from onboarding.step_protocol import FarSideTrouble
 from orchestrator.celery import app
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.periodic import PeriodicWork
 from orchestrator.queues import ONBOARDING_QUEUE
 from orchestrator.repos.models import RepoReadAccess
@@ -39,8 +39,8 @@ def renew_due_access() -> int:
                 continue
             # Reference: only deploy tokens carry one, and those last.
             give_access(access.repo, host, hosted, access.clone_url, "")
-        # The next look tries again; a clone says when it is too late.
-        except (CodeHostRefused, FarSideTrouble) as error:
+        # Also where our credential is not taken. The next look tries again; a clone says when it is too late.
+        except OrchestratorError as error:
             log.warning("the read access of %s is not renewed: %s", access.repo, error)
         else:
             renewed += 1

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 OWNER_VARIABLE: Final = "BLOCKS_ONBOARDING"
 """The variable of Actions that says which request has made our secrets."""
 CLONE_USER: Final = "x-access-token"
-_NOT_FOUND: Final = 404
+_UNAUTHORIZED: Final = 401
 _CONFLICT: Final = 409
 _UNPROCESSABLE: Final = 422
 _TOO_MANY: Final = 429
@@ -215,6 +215,7 @@ class GitHubHost:
             client = self._connect(path)
             # Follows the redirect of a repo that was renamed.
             return None if client is None else client.get_repo(path)
+        # Also where the App was uninstalled: then it has no installation to ask for.
         except github.UnknownObjectException:
             return None
 
@@ -238,7 +239,6 @@ class GitHubHost:
         with suppress(github.UnknownObjectException):
             head = found.get_branch(found.default_branch)
             branch, is_protected = head.name, head.protected
-        may_write = found.permissions is not None and bool(found.permissions.push)
         return HostedRepo(
             number=str(found.id),
             path=found.full_name,
@@ -249,8 +249,16 @@ class GitHubHost:
             is_archived=found.archived,
             is_empty=branch == "",
             is_protected=is_protected,
-            may_write=may_write,
+            may_write=self._may_write(found),
         )
+
+    def _may_write(self, found: Repository) -> bool:
+        # What the repo says is about people; of an App, the installation says what it was granted.
+        if settings.GITHUB_APP_ID:
+            owner, name = found.full_name.split("/")
+            granted = _open_app().get_repo_installation(owner, name).permissions
+            return str(granted.get("contents")) == "write"
+        return found.permissions is not None and bool(found.permissions.push)
 
     def _ensure_branch(self, there: Repository, repo: HostedRepo, proposal: FileProposal) -> None:
         # Asked again and not taken from the check: people push meanwhile.
@@ -355,11 +363,6 @@ def _translate_errors() -> Iterator[None]:
     host = urlsplit(settings.GITHUB_API_URL).hostname
     try:
         yield
-    except github.BadCredentialsException as error:
-        raise CodeHostNotConfigured(
-            f"{host} does not accept our credential.",
-            cure="An operator renews GITHUB_TOKEN, or the key of the GitHub App; then retry.",
-        ) from error
     except github.GithubException as error:
         raise _translate_answer(str(host), error) from error
     except (requests.exceptions.RequestException, OSError) as error:
@@ -367,6 +370,13 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _translate_answer(host: str, error: github.GithubException) -> Exception:
+    # PyGithub knows one of its texts only; what an App has signed is refused with others.
+    if error.status == _UNAUTHORIZED:
+        return CodeHostNotConfigured(
+            f"{host} does not accept our credential: {_quote(error)}.",
+            cure="An operator renews GITHUB_TOKEN, or the key of the GitHub App, or sets the clock of this "
+            "machine where GitHub speaks of a time; then retry.",
+        )
     headers = error.headers or {}
     wished = str(headers.get("retry-after", ""))
     # GitHub says 403 for its second kind of limit, with the header.
@@ -376,10 +386,14 @@ def _translate_answer(host: str, error: github.GithubException) -> Exception:
         return FarSideTrouble(
             f"{host} {words}.", retry_after_seconds=float(wished) if wished.isdigit() else None
         )
-    # Of its texts only a bounded one: it is shown on a page.
-    said = str((error.data or {}).get("message", "") if isinstance(error.data, dict) else "")[:200]
     return CodeHostRefused(
-        f"{host} refuses this ({error.status}): {said or 'it does not say why'}",
+        f"{host} refuses this ({error.status}): {_quote(error)}",
         cure="Give the GitHub App, or the operators' token, write access to contents, workflows, "
         "pull requests, secrets and variables of the repo; then retry.",
     )
+
+
+def _quote(error: github.GithubException) -> str:
+    """What GitHub says. Of its texts only a bounded one: it is shown on a page."""
+    said = error.data.get("message", "") if isinstance(error.data, dict) else ""
+    return str(said)[:200] or "it does not say why"

@@ -172,7 +172,7 @@ def _fetch_repo(git: Git, url: CloneUrl) -> ClonedRepo:
     try:
         git("fetch", *options, str(url), f"+HEAD:{_REF}", online=True)
     except GitFailed as failed:
-        raise _explain_failure(url, failed.stderr) from failed
+        raise _explain_failure(url, failed.stderr, has_credential=git.header is not None) from failed
     commit = git("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()
     reasons: Counter[str] = Counter()
     ids, lengths = _list_tree(git, commit, reasons)
@@ -242,9 +242,19 @@ def _advise_on_network(host: str) -> str:
     )
 
 
-def _explain_failure(url: CloneUrl, stderr: str) -> CloneFailed:
+def _explain_failure(url: CloneUrl, stderr: str, *, has_credential: bool) -> CloneFailed:
     """The failure of a fetch, by who can fix it. git has no codes for these, so its words decide."""
-    if any(words in stderr for words in _CREDENTIALS_WANTED):
+    is_refused = any(words in stderr for words in _CREDENTIALS_WANTED)
+    if is_refused and has_credential:
+        # It may have ended while it was used; a newer one is made every hour.
+        return CloneFailed(
+            f"{url.host} does not take the credential that the repo was given.",
+            cure="Retry in some minutes. If it stays so, an owner of the repo looks whether the GitHub App "
+            "is still installed on it, or its deploy token still there.",
+            fixed_by=FixedBy.REPO_OWNER,
+            retryable=True,
+        )
+    if is_refused:
         return CloneRefused(
             f"{url.host} wants credentials for the repo, or refuses it.",
             cure="Send the files along; or let the repo be onboarded with private clones, which gives the "
