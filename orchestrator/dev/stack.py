@@ -27,6 +27,7 @@ from orchestrator import child_processes, env, process_secrets
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.dev import embedded, forking
 from orchestrator.dev.alert_chain import AlertChain
+from orchestrator.dev.far_sides.choice import BY_TERRAFORM, choose_local, describe_local
 from orchestrator.dev.far_sides.terraform.cli_config import write_cli_config
 from orchestrator.dev.probes import is_answering
 from orchestrator.dev.sample_repo import check_out_sample
@@ -38,7 +39,6 @@ SIMULATOR = "simulator"
 """Starts alone: it must not agree with the product by sharing its code."""
 FAR_SIDES = "far-sides"
 """GitHub, GitLab, PagerDuty and Grafana on this machine, where the real ones are not configured."""
-_CREDENTIALS = ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITLAB_TOKEN", "PAGERDUTY_API_TOKEN", "GRAFANA_TOKEN")
 TRIED = "compliance-service"
 """The sample whose repo `make up` prepares, so that what it prints can be typed."""
 _MOST_RESTARTS = 5
@@ -72,6 +72,8 @@ class Stack:
     running: dict[str, child_processes.ChildProcess] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
     restarted: list[float] = field(default_factory=list)
+    local_far_sides: tuple[str, ...] = ()
+    """Services of onboarding that are stand-ins."""
     access: dict[str, str] = field(default_factory=dict)
     """``user`` and ``password`` of the admin, ``token`` of an operator; new at each start."""
 
@@ -189,9 +191,9 @@ def run_processes(
     """Run the named processes of the Procfile, migrated and ready; stop them all at the end.
 
     ``environment`` overrides the process's own. With ``simulator`` every provider without an API key is
-    simulated; with ``far_sides``, so are the services that onboarding writes to. ``say`` is called with each
-    step before it begins, ``prepare`` with the stack before a process
-    of the Procfile starts: what it starts is stopped with the others.
+    simulated; with ``far_sides``, each service that onboarding writes to is local unless its credentials are
+    set. ``say`` is called with each step before it begins, ``prepare`` with the stack before a process of the
+    Procfile starts: what it starts is stopped with the others.
     """
     commands, names = read_procfile(), list(names)
     logs.mkdir(parents=True, exist_ok=True)
@@ -297,32 +299,39 @@ def _start_simulator(stack: Stack) -> None:
 
 
 def _start_far_sides(stack: Stack, folder: Path) -> None:
-    """Serve the services of onboarding where none is configured: real and local ones are not mixed."""
-    if any(stack.values.get(name) or stack.values.get(f"{name}_FILE") for name in _CREDENTIALS):
+    """Serve the services of onboarding that are not configured; the others are the real ones."""
+    local = choose_local(stack.values)
+    if not local:
         return
     place = folder.parent / FAR_SIDES
-    stack.start(FAR_SIDES, f"python -m orchestrator.dev.far_sides.local {shlex.quote(str(place))}")
+    words = shlex.join([str(place), *local])
+    stack.start(FAR_SIDES, f"python -m orchestrator.dev.far_sides.local {words}")
     log = stack.log_path(FAR_SIDES)
     stack.wait_until(lambda: _read_simulator_urls(log) != {}, name=FAR_SIDES)
     stack.values |= _read_simulator_urls(log)
+    stack.local_far_sides = local
     stack.values["CLONE_PRIVATE_HOSTS"] = stack.values.get("CLONE_PRIVATE_HOSTS") or "127.0.0.1"
     stack.values["PUBLIC_URL"] = (
         stack.values.get("PUBLIC_URL") or f"http://{stack.values['HOST']}:{stack.values['PORT']}"
     )
-    if shutil.which(stack.values.get("TERRAFORM_BIN") or "terraform") is not None:
-        config = write_cli_config(place)
+    providers = [name for name in BY_TERRAFORM if name in local]
+    # What somebody has configured for Terraform is theirs.
+    if providers and _has_terraform(stack.values) and not stack.values.get("TERRAFORM_CLI_CONFIG"):
+        config = write_cli_config(place, providers)
         if config is not None:
             stack.values["TERRAFORM_CLI_CONFIG"] = str(config)
 
 
-def _describe_far_sides(values: Mapping[str, str]) -> dict[str, str]:
-    """What people should know of them; empty where the real ones are used."""
-    if not values.get("GRAFANA_TOKEN"):
-        return {}
-    rows = {"Local GitHub": values.get("GITHUB_API_URL", ""), "Local Grafana": values.get("GRAFANA_URL", "")}
-    if shutil.which(values.get("TERRAFORM_BIN") or "terraform") is None:
+def _describe_far_sides(stack: Stack) -> dict[str, str]:
+    """Which are local, and what is missing for an onboarding; empty where all are the real ones."""
+    rows = describe_local(stack.values, stack.local_far_sides)
+    if rows and not _has_terraform(stack.values):
         rows["Missing"] = "terraform: an onboarding stops at its first step (set TERRAFORM_BIN)"
     return rows
+
+
+def _has_terraform(values: Mapping[str, str]) -> bool:
+    return shutil.which(values.get("TERRAFORM_BIN") or "terraform") is not None
 
 
 def _has_key(values: Mapping[str, str], provider: str) -> bool:
@@ -410,7 +419,7 @@ def main() -> int:
             if chain is not None:
                 chain.keep_token(stack.access["token"])
             shown = chain.rows if chain is not None else {}
-            _print_welcome(stack, tried, console, {**shown, **_describe_far_sides(stack.values)})
+            _print_welcome(stack, tried, console, {**shown, **_describe_far_sides(stack)})
             _watch(stack, console)
     except KeyboardInterrupt:
         console.print("\nStopped.", highlight=False)

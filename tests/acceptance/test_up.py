@@ -23,7 +23,12 @@ from orchestrator.queues import Queue
 
 pytestmark = pytest.mark.timeout(600)
 
-HIDDEN = ("DATABASE_URL", "REDIS_URL", "BLOCKS_", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
+HIDDEN = (
+    *("DATABASE_URL", "REDIS_URL", "BLOCKS_", "ANTHROPIC_", "OPENAI_", "GOOGLE_"),
+    *("GITHUB_", "GITLAB_", "PAGERDUTY_", "GRAFANA_", "TERRAFORM_"),
+)
+# Of a service that is not asked for anything in these tests.
+CONFIGURED = {"GITLAB_TOKEN": "of the operators", "GITLAB_API_URL": "http://127.0.0.1:1/api/v4"}
 PORTS = (
     "PORT",
     "FLOWER_PORT",
@@ -49,6 +54,7 @@ class Up:
                 [sys.executable, "-m", "orchestrator.dev.stack"],
                 env=clean
                 | ports
+                | CONFIGURED
                 | {"STATE_DIR": str(state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1", "OPS": ops},
                 cwd=stack.ROOT,
                 stdout=output,
@@ -146,8 +152,22 @@ def test_each_part_runs_once(running: Up) -> None:
     lines = list(read_commands(running))
     for queue in Queue:
         assert len([line for line in lines if f" -Q {queue.value} " in line]) == 1, queue
-    for part in (" flower ", " dispatcher", " exporter ", "uvicorn", "providers.simulator"):
+    for part in (
+        " flower ",
+        " dispatcher",
+        " exporter ",
+        "uvicorn",
+        "providers.simulator",
+        "far_sides.local",
+    ):
         assert len([line for line in lines if part in f"{line} "]) == 1, part
+
+
+def test_what_has_no_credentials_is_local_and_is_said_to_be(running: Up) -> None:
+    for name in ("GitHub", "PagerDuty", "Grafana"):
+        note = json.loads(read(running.found(rf"Local {name}\s+(http://127.0.0.1:\d+)") + "/"))["note"]
+        assert note == f"a stand-in on this machine, not {name}"
+    assert "Local GitLab" not in running.text()
 
 
 def test_the_printed_admin_login_works(running: Up) -> None:

@@ -10,6 +10,7 @@ removes every folder that nobody holds.
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -61,8 +62,8 @@ class TerraformWorkspace:
         self._write("onboarding.auto.tfvars.json", json.dumps(given).encode())
         if state:
             self._write(_STATE, state)
-        # With overrides there is nothing to install, and `init` would ask the registry all the same.
-        if "dev_overrides" not in _read_cli_config():
+        # With overrides for all there is nothing to install, and `init` would ask the registry all the same.
+        if not _overrides_every_provider(_read_cli_config()):
             self._run("init", *_QUIET, "-backend=false")
 
     def adopt(self, ids: Mapping[str, str]) -> None:
@@ -206,6 +207,11 @@ def _hide_secrets(values: Any) -> Any:
         else:
             shown[name] = value
     return shown
+
+
+def _overrides_every_provider(config: str) -> bool:
+    sources = re.findall(r'source\s*=\s*"([^"]+)"', (MODULE / "versions.tf").read_text(encoding="utf-8"))
+    return "dev_overrides" in config and all(f'"{source}"' in config for source in sources)
 
 
 def _read_cli_config() -> str:
