@@ -1,4 +1,4 @@
-"""Messages and cures on pages: what stands between backticks is something to type."""
+"""Messages and cures on pages: text between backticks is something to type."""
 
 from django import template
 from django.utils.html import format_html, format_html_join

@@ -196,7 +196,7 @@ def test_the_token_that_an_app_signs_is_checked_as_github_does(far_side, reposit
     assert ask_as_app(far_side, sign(key=other)) == undecodable
     assert ask_as_app(far_side, sign()[:-4] + "AAAA") == undecodable
     assert ask_as_app(far_side, sign(algorithm="none", key="")) == undecodable
-    # Its public key is no secret, so it must not be one of the other kind of algorithm.
+    # Everybody knows its public key, so that must not count as a key of the other kind of algorithm.
     forged = ".".join(_sign_by_digest(good, public))
     assert ask_as_app(far_side, forged) == undecodable
     for missing in ("iat", "exp"):
@@ -232,7 +232,7 @@ def test_an_installation_gives_no_more_than_it_was_granted(far_side, repository,
     token = integration.get_access_token(5).token
     reader = connect(far_side, token).get_repo(PATH)
     assert reader.get_contents("README.md").decoded_content == b"# Service\n"
-    # What a person may do: of an installation, GitHub says nothing of that kind.
+    # That field is about people.
     assert not reader.permissions.push
     with pytest.raises(github.GithubException) as read_only:
         reader.create_git_ref("refs/heads/x", reader.get_branch("main").commit.sha)

@@ -16,7 +16,7 @@ from orchestrator.dev.far_sides.github.state import (
 from orchestrator.dev.far_sides.server import Answer, Asked
 
 LONGEST_SECONDS: Final = 600
-"""https://docs.github.com: how far the end of an app's own token may lie in the future."""
+"""https://docs.github.com: the longest time from now to the end of a token that an app signs."""
 _LIFETIME: Final = timedelta(hours=1)
 # The times are looked at by GitHub's clock, below.
 _OPTIONS: Final[Any] = {"verify_exp": False, "verify_iat": False, "require": ["iat", "exp", "iss"]}

@@ -24,7 +24,7 @@ def _give_repository(github: GitHubState, call: GitHubCall) -> Answer:
         "url": f"{github.url}/repos/{call.repository.path}",
         "clone_url": f"{github.url}/{call.repository.path}.git",
         "size": 0 if not call.repository.remote.find_commit(call.repository.default_branch) else 12,
-        # What a person may do. An installation is none, and is told nothing here, whatever it was granted.
+        # What a person may do. Of an installation GitHub says here that it may do nothing.
         "permissions": {
             "admin": False,
             "push": "contents" in github.tokens.get(call.asked.bearer, ()),
