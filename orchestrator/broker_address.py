@@ -8,7 +8,8 @@
 ======================================================== ===================================================
 
 User and password are those of the servers; Sentinels take ``sentinel_user`` and ``sentinel_password``.
-Certificates are always checked, by the machine's authorities or by those in the file ``ssl_ca_certs``.
+Certificates are always checked: by the authorities in the file ``ssl_ca_certs``, in ``SERVERS_CA_FILE``, or by the
+machine's.
 """
 
 import ssl
@@ -71,13 +72,16 @@ class BrokerAddress:
         return ";".join(f"sentinel://{account}{host}:{port}/{self.database}" for host, port in self.sentinels)
 
 
-def parse_broker_url(url: str) -> BrokerAddress:
-    """Read ``REDIS_URL``; raises ``ImproperlyConfigured`` without its value, which may hold a password."""
+def parse_broker_url(url: str, ca_file: str = "") -> BrokerAddress:
+    """Read ``REDIS_URL``; ``ca_file`` is the authority where it names none.
+
+    Raises ``ImproperlyConfigured`` without the address, which may hold a password.
+    """
     scheme, _, rest = url.partition("://")
     if not scheme.startswith("sentinel"):
         options = dict(parse_qsl(urlsplit(url).query))
         # What else is in the query is for the client of Redis.
-        return BrokerAddress(url, tls=scheme == "rediss", ca_file=options.get("ssl_ca_certs", ""))
+        return BrokerAddress(url, tls=scheme == "rediss", ca_file=options.get("ssl_ca_certs", ca_file))
     # Not by the standard reader: some versions of it refuse brackets anywhere but around a single host.
     location, _, query = rest.partition("?")
     options = dict(parse_qsl(query))
@@ -97,7 +101,7 @@ def parse_broker_url(url: str) -> BrokerAddress:
     return BrokerAddress(
         url,
         tls=scheme == "sentinel+tls",
-        ca_file=options.get("ssl_ca_certs", ""),
+        ca_file=options.get("ssl_ca_certs", ca_file),
         sentinels=tuple(_parse_host(one) for one in hosts.split(",")),
         master=options["master"],
         user=unquote(user),

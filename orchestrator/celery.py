@@ -27,7 +27,7 @@ TIMEOUTS = {"socket_timeout": 10, "socket_connect_timeout": 3, "socket_keepalive
 
 def compose_broker_settings(url: str) -> dict[str, Any]:
     """Celery's settings for the broker at ``url``, which may be a server or its Sentinels."""
-    address = broker_address.parse_broker_url(url)
+    address = broker_address.parse_broker_url(url, settings.SERVERS_CA_FILE)
     return {
         "broker_url": address.celery_url(),
         "broker_use_ssl": address.tls_options() or None,

@@ -19,6 +19,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.read_text("STATE_DIR", str(BASE_DIR / ".state")))
 
 
+# The authority whose certificates PostgreSQL and Redis show, where their addresses name none.
+SERVERS_CA_FILE = env.read_text("SERVERS_CA_FILE", "")
+if SERVERS_CA_FILE and not Path(SERVERS_CA_FILE).is_file():
+    raise ImproperlyConfigured(f"SERVERS_CA_FILE is {SERVERS_CA_FILE}: there is no such file.")
+
 # Part of the start-up message of each connection, so no SET costs a round trip and no rollback undoes it. The
 # server would plan a statement for its actual parameters five times before it tries a plan for any; planning
 # costs as much as running ours. A PgBouncer in between has to pass it on (ignore_startup_parameters =
@@ -36,6 +41,9 @@ def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dic
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must start with postgres:// or postgresql://.")
     options = dict(parse_qsl(parts.query))
+    # Only where the address asks for a check; libpq would begin to check by the mere name of a file.
+    if options.get("sslmode") in {"verify-ca", "verify-full"} and SERVERS_CA_FILE:
+        options.setdefault("sslrootcert", SERVERS_CA_FILE)
     session_options = f"{options.pop('options', '')} {_SESSION_OPTIONS}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -98,7 +106,7 @@ REPLICA_MAX_LAG_SECONDS = env.read_integer("REPLICA_MAX_LAG_SECONDS", 60, low=1,
 
 REDIS_URL = env.read_url("REDIS_URL", "redis://127.0.0.1:6379/0", schemes=broker_address.SCHEMES)
 # A mistake in it is said now, and not by the first message.
-broker_address.parse_broker_url(REDIS_URL)
+broker_address.parse_broker_url(REDIS_URL, SERVERS_CA_FILE)
 
 INSTALLED_APPS = [
     # Before the theme, whose templates it replaces.

@@ -39,6 +39,14 @@ def test_sentinels_are_named_in_one_address():
     assert plain.celery_url() == "sentinel://a:1/0"
 
 
+@pytest.mark.parametrize("url", ["rediss://h:6380/0?", "sentinel+tls://a:1/0?master=m&"])
+def test_the_authority_of_the_settings_is_that_of_an_address_that_names_none(url):
+    assert parse_broker_url(url, "/shared.pem").tls_options()["ssl_ca_certs"] == "/shared.pem"
+    own = parse_broker_url(f"{url}ssl_ca_certs=/own.pem", "/shared.pem")
+    assert own.tls_options()["ssl_ca_certs"] == "/own.pem"
+    assert parse_broker_url("redis://h:6379/0", "/shared.pem").tls_options() == {}
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

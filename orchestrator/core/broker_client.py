@@ -29,10 +29,10 @@ def open_broker(timeout_seconds: float) -> "redis.Redis":
     Sentinels that know no primary are a ``redis.ConnectionError``.
     """
     # No pool of the process: a connection that is kept for long may be half open after a failover.
-    address = parse_broker_url(settings.REDIS_URL)
+    address = parse_broker_url(settings.REDIS_URL, settings.SERVERS_CA_FILE)
     timeouts = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
     if not address.sentinels:
-        return redis.Redis.from_url(address.url, **timeouts)
+        return redis.Redis.from_url(address.url, **address.tls_options(), **timeouts)
     client: redis.Redis = _open_sentinels(address, timeouts).master_for(address.master, SentinelClient)
     return client
 

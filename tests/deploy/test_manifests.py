@@ -187,6 +187,29 @@ def test_new_code_waits_for_the_migrations(found):
             assert first[0]["image"] == container["image"]
 
 
+def test_every_container_that_talks_to_servers_has_the_file_of_their_authority(tmp_path):
+    steps = {"kind": "Kustomization", "resources": [str(manifests.K8S / "overlays" / "production")]}
+    steps["components"] = [str(manifests.K8S / "components" / "servers-ca")]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(steps), encoding="utf-8")
+    for one, _ in manifests.list_workloads(manifests.build(tmp_path)):
+        volumes = {volume["name"]: volume for volume in one["spec"]["template"]["spec"]["volumes"]}
+        containers = manifests.list_containers(one)
+        talking = [
+            each for each in containers if {"DATABASE_URL", "REDIS_URL"} & {*manifests.read_secrets(each)}
+        ]
+        # Flower and every other process, and what waits for the migrations.
+        assert talking == list(containers), one["metadata"]["name"]
+        for container in talking:
+            place = Path(manifests.read_values(container)["SERVERS_CA_FILE"])
+            (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == str(place.parent)]
+            assert mount["readOnly"] is True
+            source = volumes[mount["name"]]["configMap"]
+            assert (source["name"], source["items"]) == (
+                "servers-ca",
+                [{"key": "ca.pem", "path": place.name}],
+            )
+
+
 @every_overlay
 def test_more_than_one_pod_has_a_disruption_budget_and_is_spread(found):
     budgets = {
