@@ -8,8 +8,8 @@
 ======================================================== ===================================================
 
 User and password are those of the servers; Sentinels take ``sentinel_user`` and ``sentinel_password``.
-Certificates are always checked: by the authorities in the file ``ssl_ca_certs``, in ``SERVERS_CA_FILE``, or by the
-machine's.
+Certificates are always checked: by the authorities in the file ``ssl_ca_certs``, in ``SERVERS_CA_FILE``, or
+by the machine's.
 """
 
 import ssl

@@ -3,24 +3,30 @@
 Everything is configured by the files of ``deploy/redis``, and the product by its one variable ``REDIS_URL``.
 """
 
+import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+import urllib.request
 from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 import redis
+import yaml
 from celery import Celery
 
 from orchestrator import broker_address
 from orchestrator.core import broker_client
+from orchestrator.dev import embedded
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Attempt, Flow
 from orchestrator.ops.status import core_parts
+from orchestrator.process_secrets import SECRETS
 from orchestrator.repos.models import Repo
 from tests.flows.engine.stack import ROOT, running, until
 from tests.redis_sentinel import has_tls, run_redis_under_sentinels, wait_for, write_certificates
@@ -164,6 +170,78 @@ def test_celery_connects_by_the_same_address(unharmed):
             check=False,
         )
         assert done.stdout.strip() == "1", done.stderr[-2000:]
+
+
+def test_the_authority_of_the_settings_serves_where_the_address_names_none(unharmed, settings):
+    named = quote(str(unharmed.ca), safe="")
+    server = f"rediss://blocks:b%2Fl%3Ao%40c%2Bk%25s%3F%23%3D@127.0.0.1:{unharmed.ports['redis1']}/0"
+    for url in (unharmed.url.replace(f"&ssl_ca_certs={named}", ""), server):
+        settings.REDIS_URL, settings.SERVERS_CA_FILE = url, ""
+        with pytest.raises(redis.ConnectionError), broker_client.open_broker(2.0) as client:
+            client.ping()
+        settings.SERVERS_CA_FILE = str(unharmed.ca)
+        with broker_client.open_broker(2.0) as client:
+            assert client.ping()
+
+
+@pytest.mark.slow
+def test_flower_shows_the_workers_before_and_after_the_death_of_the_primary(sentinels, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    with running(logs, {"REDIS_URL": sentinels.url}) as stack:
+        stack.worker("models", "google")
+        address = start_flower(stack, sentinels.url)
+        until(lambda: list_workers(address) == {"models": True}, "the worker in Flower")
+        sentinels.kill("redis1")
+        until(lambda: sentinels.find_primary() == "redis2", "the failover")
+        # Seen alive again, and not only remembered.
+        seen = time.time()
+        until(lambda: read_heartbeat(address) > seen, "the worker's heartbeat in Flower")
+        assert list_workers(address) == {"models": True}
+        assert ask_flower(address, "/api/workers?refresh=1")
+        assert ask_flower(address, "/broker")
+
+
+def start_flower(stack, url: str) -> str:
+    """Flower by its line in the manifests, with their environment; where it answers."""
+    manifest, _ = yaml.safe_load_all((ROOT / "deploy/k8s/base/flower.yaml").read_text())
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    port = embedded.find_free_port()
+    values = {"REDIS_URL": url, "FLOWER_BASIC_AUTH": "sre:for-this-test"}
+    environment = {one["name"]: one.get("value") or values[one["name"]] for one in container["env"]}
+    given = {"address": "127.0.0.1", "port": str(port)}
+    _, *words = [
+        re.sub(r"--(\w+)=.*", lambda found: f"--{found[1]}={given[found[1]]}", word)
+        for word in container["command"]
+    ]
+    # No secret of this process reaches it, as in its pod.
+    none = dict.fromkeys((*SECRETS, "DATABASE_URL", "DATABASE_REPLICA_URLS"), "")
+    stack.environment = none | environment
+    stack.start("flower", sys.executable, *words)
+    return f"http://127.0.0.1:{port}"
+
+
+def ask_flower(address: str, path: str) -> bytes:
+    """What Flower answers to somebody who shows the password."""
+    account = base64.b64encode(b"sre:for-this-test").decode()
+    asked = urllib.request.Request(address + path, headers={"Authorization": f"Basic {account}"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        return answer.read()
+
+
+def list_workers(address: str) -> dict[str, bool]:
+    """The workers by the beginning of their names, and whether Flower sees them alive."""
+    try:
+        found = json.loads(ask_flower(address, "/workers?json=1"))["data"]
+    except OSError:
+        return {}
+    return {one["hostname"].partition("@")[0]: one["status"] for one in found}
+
+
+def read_heartbeat(address: str) -> float:
+    """When Flower has seen the newest heartbeat, in seconds since 1970."""
+    (worker,) = json.loads(ask_flower(address, "/workers?json=1"))["data"]
+    return max(worker["heartbeats"], default=0.0)
 
 
 def test_passwords_are_in_no_text_of_the_address(unharmed):
