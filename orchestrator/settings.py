@@ -136,6 +136,7 @@ INSTALLED_APPS = [
     "orchestrator.flows",
     "orchestrator.ops.observability",
     "orchestrator.ops.backups",
+    "orchestrator.ops.doctor",
     "orchestrator.ops.retention",
     "orchestrator.ops.notifications",
     "orchestrator.ops.rollups",

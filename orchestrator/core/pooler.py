@@ -52,6 +52,13 @@ def require_own_sessions(alias: str = "default") -> None:
         )
 
 
+def find_pooler(alias: str = "default") -> bool:
+    """Whether something answers in place of the server itself. Raises ``psycopg.Error``."""
+    with _connect(_read_parameters(settings.DATABASES[alias])) as asked:
+        # A pooler tells its clients a number of its own.
+        return bool(_read_session(asked) != (asked.info.backend_pid,))
+
+
 def _read_parameters(options: dict[str, Any]) -> dict[str, Any]:
     given = {
         name: value for name, value in options["OPTIONS"].items() if name not in {"pool", "prepare_threshold"}

@@ -6,7 +6,6 @@ count of rows tells where it was read.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
@@ -18,7 +17,8 @@ from orchestrator.core import database, replicas
 from orchestrator.ops.observability import part_health
 from orchestrator.repos.models import Repo
 from tests import scenes
-from tests.own_postgres import OwnPostgres, run_own_postgres, run_replica
+from tests.core.replica_servers import name_replicas
+from tests.own_postgres import OwnPostgres, run_own_postgres
 
 SECONDS = 5.0
 READ_COUNT = "SELECT count(*) AS repos FROM repos"
@@ -36,38 +36,8 @@ def add_replica(transactional_db, followed, monkeypatch) -> Iterator[Callable[[s
     """Start a replica and name it in the settings; all are gone after the test."""
     monkeypatch.setattr(replicas, "REST_SECONDS", 0.5)
     replicas.rests.end_all()
-    names: list[str] = []
-    with ExitStack() as stack:
-
-        def add(name: str) -> OwnPostgres:
-            replica = stack.enter_context(run_replica(followed, f"{name}-{time.monotonic_ns()}"))
-            connections.databases[name] = connections.configure_settings(
-                {
-                    "default": connections.databases["default"],
-                    name: product_settings._parse_replica_url(replica.url, pool_size=4),
-                }
-            )[name]
-            names.append(name)
-            allow_connection(connections[name])
-            return replica
-
+    with name_replicas(followed) as add:
         yield add
-        for name in names:
-            connections[name].close()
-            connections[name].close_pool()
-            del connections[name]
-            del connections.databases[name]
-
-
-def allow_connection(opened) -> None:
-    """Let a test connect, which Django allows to its own databases only."""
-
-    def ensure_connection() -> None:
-        if opened.connection is None:
-            with opened.wrap_database_errors:
-                opened.connect()
-
-    opened.ensure_connection = ensure_connection
 
 
 def read_where() -> str:

@@ -17,7 +17,7 @@ PAGES = sorted(ROOT.glob("docs/operate/*.md"))
 PRODUCTION = manifests.build_overlay("production")
 # Commands of a cluster that name no object of the manifests.
 NODES = {"drain", "uncordon", "create", "config"}
-APPS = {"migrate": "django.core", "doctor": "gates"}
+APPS = {"migrate": "django.core", "doctor": "orchestrator.ops.doctor"}
 # What changes nothing, and needs no more than the database of a test.
 HARMLESS = {"migrate --check", "audit_quota", "signing_key --public", "audit_evidence"}
 

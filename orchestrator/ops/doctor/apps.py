@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class DoctorConfig(AppConfig):
+    name = "orchestrator.ops.doctor"
+    label = "doctor"
+    verbose_name = "Doctor"
