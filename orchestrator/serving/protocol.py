@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.core.places import name_place
 from orchestrator.core.shares import Shares
+from orchestrator.serving.departure import departure
 
 HEADER_SECONDS: Final = 10.0
 """From the connection, or the first byte of a further request, to the end of its headers."""
@@ -58,6 +59,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        # Now, because uvicorn takes the signals when the application is loaded; a probe comes first.
+        departure.prepare()
         _bound_silence(transport.get_extra_info("socket"))
         self._place = name_place(self.client[0]) if self.client else ""
         if self.client and is_trusted_proxy(self.client[0]):

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from orchestrator.core import replicas
 from orchestrator.ops.status.core_parts import PARTS
+from orchestrator.serving.departure import departure
 from orchestrator.version import VERSION
 
 
@@ -20,9 +21,12 @@ def show_health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django'
 @require_safe
 def show_readiness(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """Every part that work needs; 503 with the failing ones."""
+    if departure.has_begun:
+        body: dict[str, Any] = {"status": "unready", "failing": ["process"], "parts": {"process": "leaves"}}
+        return JsonResponse(body, status=503, headers={"Cache-Control": "no-store"})
     parts = {name: check() for name, check in PARTS.items()}
     failing = sorted(name for name, state in parts.items() if state != "ok")
-    body: dict[str, Any] = {"status": "unready" if failing else "ok", "failing": failing, "parts": parts}
+    body = {"status": "unready" if failing else "ok", "failing": failing, "parts": parts}
     replicas_read = replicas.rests.describe()
     if replicas_read:
         # Only told: without any of them reports are read from the primary.
