@@ -103,6 +103,8 @@ class ProviderCall(models.Model):
                 name="call_open_leases",
             ),
             models.Index(fields=["flow_id"], name="call_by_flow"),
+            # For the flows that have asked a model which few have.
+            models.Index(fields=["model", "flow_id"], name="call_by_model"),
             # Few: what ended without its caller has to reach the cost of its flow.
             models.Index(fields=["settled_at"], condition=Q(status="unknown"), name="call_unknown_ended"),
             # Asked before every call: has this stage paid for this answer?

@@ -7,7 +7,7 @@ WITH due AS (
     -- Two processes at once never wait for each other and never take the same row.
     SELECT id
     FROM core_outgoingevent
-    WHERE due_at <= clock_timestamp()
+    WHERE due_at <= statement_timestamp()
         AND attempts < %(bound)s
         AND (%(only)s::bigint[] IS NULL OR id = ANY(%(only)s::bigint[]))
     ORDER BY due_at

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings as env
@@ -25,8 +26,17 @@ def new_flow_id() -> str:
 
     Ids sort by the time they were made.
     """
+    return _write_flow_id(time.time_ns(), secrets.randbits(40))
+
+
+def first_flow_id(moment: datetime) -> str:
+    """Return the least id that a flow of ``moment`` may have, by the clock of the machine that made it."""
+    return _write_flow_id(int(moment.timestamp()) * 1_000_000_000, 0)
+
+
+def _write_flow_id(nanoseconds: int, tail: int) -> str:
     # Whole milliseconds are too coarse: two flows of the same millisecond would be served in any order.
-    number = ((time.time_ns() << 10) // 1_000_000) << 40 | secrets.randbits(40)
+    number = ((nanoseconds << 10) // 1_000_000) << 40 | tail
     # The highest digit first, five bits each.
     return "task_" + "".join(_BASE32[number >> shift & 31] for shift in range(95, -5, -5))
 
@@ -143,6 +153,12 @@ class Flow(models.Model):
             ),
             # Before stored bytes go, flows are asked whether one carries them.
             models.Index(fields=["snapshot"], condition=Q(snapshot__isnull=False), name="flow_by_snapshot"),
+            # For lists of what few flows are, newest first. Partial: nearly all flows have passed.
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=["pending", "running", "waiting", "paused", "failed", "cancelled"]),
+                name="flow_newest_not_passed",
+            ),
             # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
             # For what ended in the last hour, and on a day of a chart.

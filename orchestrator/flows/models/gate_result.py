@@ -36,8 +36,14 @@ class GateResult(models.Model):
             # A repair round has a verify stage of its own, so no round overwrites the verdicts of another.
             models.UniqueConstraint(fields=["stage", "gate"], name="gate_once_per_stage"),
         ]
-        # What days and the last hour are counted from.
-        indexes = [models.Index(fields=["created_at"], name="gate_result_created")]
+        indexes = [
+            # What days and the last hour are counted from.
+            models.Index(fields=["created_at"], name="gate_result_created"),
+            # The flows that a gate has stopped. Partial: nearly all verdicts are passed.
+            models.Index(
+                fields=["gate", "flow"], condition=~Q(verdict="passed"), name="gate_result_not_passed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.gate}: {self.verdict}"

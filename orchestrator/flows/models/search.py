@@ -8,6 +8,7 @@ from typing import Final
 
 from django.db.models import Q, QuerySet
 
+from orchestrator.flows.models.artifact import Block
 from orchestrator.flows.models.flow import Flow
 from orchestrator.repos.models import Repo
 
@@ -57,5 +58,8 @@ def _list_error_codes(beginning: str) -> list[str]:
 def _find_in_newest(rows: QuerySet[Flow], words: str) -> QuerySet[Flow]:
     ids = Flow.objects.order_by("-pk").values_list("pk", flat=True)
     oldest = ids[NEWEST : NEWEST + 1].first()
-    newest = rows if oldest is None else rows.filter(pk__gt=oldest)
-    return newest.filter(Q(feature_request__icontains=words) | Q(block__name__icontains=words))
+    # Blocks by themselves: joined, all there are would be read.
+    blocks = Block.objects.filter(name__icontains=words)
+    if oldest is not None:
+        rows, blocks = rows.filter(pk__gt=oldest), blocks.filter(flow__gt=oldest)
+    return rows.filter(Q(feature_request__icontains=words) | Q(pk__in=blocks.order_by().values("flow")))

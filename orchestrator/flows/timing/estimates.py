@@ -82,7 +82,9 @@ class RecentTimes:
         now = time.monotonic()
         if now >= self._until:
             rows = database.fetch_rows(_SQL["measure_stages"], {"least": LEAST_STAGES})
-            self._times = {
+            # While thousands of flows begin, the newest attempts are all of one kind. Of the others what was
+            # known holds on.
+            self._times |= {
                 (row.kind, "" if row.of_all_models else row.model): StageTimes(row.p50, row.p95)
                 for row in rows
             }
@@ -90,7 +92,8 @@ class RecentTimes:
         return self._times
 
     def forget(self) -> None:
-        """Read again at the next look."""
+        """Know nothing, and read again at the next look."""
+        self._times = {}
         self._until = 0.0
 
 

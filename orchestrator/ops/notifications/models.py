@@ -130,6 +130,8 @@ class Notification(models.Model):
                 condition=Q(status__in=["waiting", "sending"]),
                 name="notification_unfinished",
             ),
+            # What nobody got, for the lists of operators. Partial: nearly all rows are sent.
+            models.Index(fields=["-id"], condition=Q(status="given_up"), name="notification_given_up"),
             # What was said of an incident. Partial: most messages are about nothing else.
             models.Index(fields=["thread"], condition=~Q(thread=""), name="notification_thread"),
         ]

@@ -23,6 +23,7 @@ from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow, search
 from orchestrator.flows.models.states import FLOW_OPEN, FlowStatus
 from orchestrator.ops.dashboards.numbers import format_duration
+from orchestrator.repos.models import Repo
 from orchestrator.rest.problems import Problem
 from orchestrator.web import query, rights
 from orchestrator.web.components import flow_filters
@@ -99,7 +100,8 @@ def _filter_flows(user: Any, asked: dict[str, str], before: str) -> QuerySet[Flo
     elif asked["status"]:
         rows = rows.filter(status=asked["status"])
     if asked["repo"]:
-        rows = rows.filter(repo__name=asked["repo"])
+        # First the repo: the planner would read all flows for the one of a name that no repo has.
+        rows = rows.filter(repo=Repo.objects.filter(name=asked["repo"]).first())
     rows = flow_filters.narrow_flows(rows, asked)
     rows = search.find_flows(rows, asked["q"])
     return rows.filter(pk__lt=before.replace("\0", "")) if before else rows

@@ -16,11 +16,12 @@ WITH use AS MATERIALIZED (
                 LIMIT %(open_flows)s
             ) live
         ) END AS open_flows,
-        -- How long until the limit-th newest flow is a minute old; no row where there are fewer.
+        -- How long until the limit-th newest flow is a minute old; no row where there are fewer. The condition
+        -- has the time of the statement: the clock moves, so no index serves a condition on it.
         CASE WHEN %(limited)s THEN (
             SELECT extract(epoch FROM created_at + interval '1 minute' - clock_timestamp())::float8
             FROM flows_flow
-            WHERE repo_id = %(repo)s AND created_at > clock_timestamp() - interval '1 minute'
+            WHERE repo_id = %(repo)s AND created_at > statement_timestamp() - interval '1 minute'
             ORDER BY created_at DESC
             OFFSET %(flows_minute)s::bigint - 1 LIMIT 1
         ) END AS seconds_until_flow,

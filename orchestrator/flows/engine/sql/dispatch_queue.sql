@@ -1,4 +1,8 @@
 -- The stage table as the outbox of messages. Only the leading dispatcher runs these.
+--
+-- Statistics of a quiet hour say that one stage is live, and they are old when thousands are. A plan would then read
+-- every live stage for each one that is named, by a partial index. So what is named by its id is asked for its status
+-- as st.status || '', which leaves the primary key.
 
 -- name: has_live_stages
 -- Say whether any stage is ready, runs or waits: all that a service at rest is asked. One question for each
@@ -22,7 +26,7 @@ WITH free AS (
     -- It holds many stages and no flow, so it waits for none: what is locked gets its time at the next look.
     SELECT st.id, t.tag
     FROM unnest(%(ids)s::bigint[], %(tags)s::float8[]) AS t(id, tag) JOIN flows_stage st ON st.id = t.id
-    WHERE st.status = 'ready' AND st.sent_at IS NULL
+    WHERE st.status || '' = 'ready' AND st.sent_at IS NULL
     FOR NO KEY UPDATE OF st SKIP LOCKED
 )
 UPDATE flows_stage st SET fair_tag = free.tag FROM free WHERE st.id = free.id;
@@ -44,18 +48,18 @@ SELECT (SELECT count(*) FROM flows_stage WHERE queue = %(queue)s AND status = 'r
 -- Mark the next stages of a queue as sent, in fair order.
 WITH next AS (
     -- What is locked is skipped: a flow that is being paused or cancelled right now is looked at again next
-    -- time.
+    -- time. By what the flow is not, for the reason above: nothing is ready of one that has ended.
     SELECT st.id
     FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
     WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NULL AND st.fair_tag <> 0
-        AND fl.status IN ('pending', 'running', 'waiting')
+        AND fl.status NOT IN ('paused', 'passed', 'failed', 'cancelled')
     ORDER BY st.fair_tag, st.id
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF fl SKIP LOCKED
 ), s AS (
     -- Asked again: the stage may have changed before the flow's lock was taken.
     UPDATE flows_stage st SET sent_at = clock_timestamp(), sends = st.sends + 1
-    FROM next WHERE st.id = next.id AND st.status = 'ready' AND st.sent_at IS NULL
+    FROM next WHERE st.id = next.id AND st.status || '' = 'ready' AND st.sent_at IS NULL
     RETURNING st.id, st.flow_id, st.queue, st.fair_tag
 )
 SELECT id, flow_id, queue, fair_tag FROM s ORDER BY fair_tag, id;
@@ -69,7 +73,7 @@ WITH stale AS (
     SELECT st.id
     FROM flows_stage st
     WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NOT NULL
-        AND st.sent_at < clock_timestamp() - make_interval(secs => CASE
+        AND st.sent_at < statement_timestamp() - make_interval(secs => CASE
             WHEN %(drained)s THEN %(quick)s
             ELSE LEAST(%(base)s * 2 ^ LEAST(st.sends - 1, 10), 600)
         END)

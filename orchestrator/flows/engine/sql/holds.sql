@@ -1,4 +1,4 @@
--- Holds: pauses beyond one flow.
+-- Holds: pauses beyond one flow. Why statuses are asked for as st.status || '' says dispatch_queue.sql.
 
 -- name: hold_ready_stages
 -- Make ready stages wait that a hold covers or whose flow is paused, each with the reason for people.
@@ -31,7 +31,7 @@ WITH f AS (
 ), s AS (
     -- Checked again: a worker may have claimed the stage before the lock was taken.
     UPDATE flows_stage st SET status = 'waiting', wait_reason = f.reason, not_before = NULL, sent_at = NULL
-    FROM f WHERE st.id = f.stage_id AND st.status = 'ready'
+    FROM f WHERE st.id = f.stage_id AND st.status || '' = 'ready'
     RETURNING st.id, st.flow_id, st.kind, st.round, f.reason
 ), moved AS (
     -- A flow whose stages under way all wait, waits.
@@ -71,7 +71,7 @@ WITH st AS MATERIALIZED (
     -- Ready and unsent: the dispatcher sends it in fair order.
     UPDATE flows_stage st
     SET status = 'ready', wait_reason = '', ready_at = clock_timestamp(), sent_at = NULL, sends = 0
-    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
+    FROM f WHERE st.id = f.stage_id AND st.status || '' = 'waiting'
     RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 )
 INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)

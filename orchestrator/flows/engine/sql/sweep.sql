@@ -1,11 +1,11 @@
--- What the dispatcher finds by looking.
+-- What the dispatcher finds by looking. Why statuses are asked for as st.status || '' says dispatch_queue.sql.
 
 -- name: find_expired_leases
 -- Find running stages whose lease has run out. Nothing is locked: expire_lease looks again under the flow's
--- lock.
+-- lock. Looks have the time of the statement: the clock moves, so no index serves a condition on it.
 SELECT id, flow_id, token, worker
 FROM flows_stage
-WHERE status = 'running' AND lease_until < clock_timestamp()
+WHERE status = 'running' AND lease_until < statement_timestamp()
 ORDER BY lease_until
 LIMIT %(limit)s;
 
@@ -58,9 +58,9 @@ FROM (
 SELECT fl.id
 FROM flows_flow fl JOIN repos r ON r.id = fl.repo_id
 WHERE fl.status IN ('pending', 'running', 'waiting')
-    AND fl.deadline_at < clock_timestamp()
+    AND fl.deadline_at < statement_timestamp()
     AND NOT EXISTS (
-        SELECT 1 FROM flows_stage w WHERE w.flow_id = fl.id AND w.status = 'waiting' AND w.waits_for <> ''
+        SELECT 1 FROM flows_stage w WHERE w.flow_id = fl.id AND w.status || '' = 'waiting' AND w.waits_for <> ''
     )
     AND NOT EXISTS (
         SELECT 1 FROM flows_hold h
@@ -110,7 +110,7 @@ WITH f AS (
     -- A flow whose lock is taken is skipped: the next look finds its stage again.
     SELECT st.id AS stage_id, fl.id
     FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND st.not_before <= clock_timestamp()
+    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND st.not_before <= statement_timestamp()
         AND st.waits_for = ''
     ORDER BY st.not_before
     LIMIT %(limit)s
@@ -121,7 +121,7 @@ WITH f AS (
     UPDATE flows_stage st
     SET status = 'ready', wait_reason = '', not_before = NULL, ready_at = clock_timestamp(),
         sent_at = NULL, sends = 0
-    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
+    FROM f WHERE st.id = f.stage_id AND st.status || '' = 'waiting'
     RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 )
 INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)

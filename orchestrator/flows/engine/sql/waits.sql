@@ -1,4 +1,4 @@
--- Waits that end before their time.
+-- Waits that end before their time. Why statuses are asked for as st.status || '' says dispatch_queue.sql.
 
 -- name: end_waits
 -- Make ready what a flow waits for, and return it. What waits for a person has no time at which the wait ends.
@@ -45,7 +45,7 @@ WITH f AS (
     UPDATE flows_stage st
     SET status = 'ready', wait_reason = '', waits_for = '', not_before = NULL, waiting_since = NULL,
         ready_at = clock_timestamp(), sent_at = NULL, sends = 0
-    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
+    FROM f WHERE st.id = f.stage_id AND st.status || '' = 'waiting'
     RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 ), later AS (
     -- The time for which a flow waited for others does not count against its deadline.
@@ -87,7 +87,7 @@ WITH heads AS (
     UPDATE flows_stage st
     SET status = 'ready', wait_reason = '', waits_for = '', not_before = NULL, waiting_since = NULL,
         ready_at = clock_timestamp(), sent_at = NULL, sends = 0
-    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
+    FROM f WHERE st.id = f.stage_id AND st.status || '' = 'waiting'
     RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 ), later AS (
     -- The time for which a flow waited for its repo's budget does not count against its deadline.
