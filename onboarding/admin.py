@@ -75,6 +75,8 @@ class StepsOfRequest(ReadOnlyStackedInline):
     """Checks and provisioning, with their logs."""
 
     model = OnboardingStep
+    # Below the request: what went wrong is what people come for, and the theme hides tabs behind three dots.
+    tab = False
     # Not the token: it fences the writes of an attempt, so nobody needs to see it.
     fields = readonly_fields = [
         *("kind", "name", "status", "attempt", "reason", "cure", "not_before", "outputs", "lines"),
@@ -92,6 +94,7 @@ class EventsOfRequest(ReadOnlyTabularInline):
     """The timeline."""
 
     model = OnboardingEvent
+    tab = False
     fields = readonly_fields = ["created_at", "kind", "actor", "text"]
 
 
@@ -107,7 +110,7 @@ class OnboardingRequestAdmin(ReasonedActionsMixin, ReadOnlyAdmin):
     search_fields = ["reference", "repo_name", "code_host_path", "team_lead"]
     # Of the client that has asked, and of no use to people.
     exclude = ["idempotency_key", "body_digest"]
-    inlines = [StepsOfRequest, EventsOfRequest]
+    inlines = [EventsOfRequest, StepsOfRequest]
     actions = ["approve", "reject", "retry", "cancel", "offboard"]
     actions_list = ["schedule", "show_rollout"]
 
@@ -195,8 +198,9 @@ class OnboardingRequestAdmin(ReasonedActionsMixin, ReadOnlyAdmin):
                     given["repos"], actor=actor.get_username(), person=actor, wanted_on=given["wanted_on"]
                 )
             except BatchRefused as error:
-                form.add_error("repos", error.message)
                 bad_lines = error.bad_lines
+                # Each line is listed once, below.
+                form.add_error("repos", "None of it was taken." if bad_lines else error.message)
             else:
                 messages.success(request, f"{len(made)} repos are asked for; each is checked and approved.")
                 return HttpResponseRedirect(reverse("admin:onboarding_onboardingrequest_changelist"))
