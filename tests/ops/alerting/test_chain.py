@@ -211,7 +211,8 @@ def test_what_was_silenced_by_a_worse_alert_is_resolved_too(chain):
     for name in ladder:
         chain.post_alert({"alertname": name, "provider": "openai", **rules[name]["labels"]})
         wait_for_title(chain, f"{rules[name]['labels']['severity']}: {name}")
-    for name in ladder:
+    # The worst ends first, as the figure falls. While an alert is silenced, nobody is told that it has ended.
+    for name in reversed(ladder):
         labels = {"alertname": name, "provider": "openai", **rules[name]["labels"]}
         chain.post_alert(labels, ended=True)
     over = {f"Resolved: {name}" for name in ladder}
