@@ -119,6 +119,8 @@ def test_the_present_day_is_counted_up_to_a_quarter_of_an_hour_ago():
     behind = timezone.now() - newest.through
     assert days.LAG <= behind < days.LAG + timedelta(minutes=2)
     RollupDay.objects.filter(day=newest.day).update(through=newest.through - timedelta(minutes=6))
+    # The clock of a test may say that yesterday ended only an hour ago, and it is due once more then.
+    RollupDay.objects.filter(day__lt=newest.day).update(counted_at=timezone.now() + timedelta(hours=3))
     due = days.find_next_count()
     assert due is None or due[0] >= newest.day
 
