@@ -66,6 +66,7 @@ def _list_own_rules(request: OnboardingRequest) -> dict[str, str]:
 
 def _find_single_person(asker: User, team_lead: str) -> str:
     """Why the lead's yes would be no second person's, in words; empty where it is one."""
+    # Who signs in with a company account has the address as the name, too.
     own = {_reduce_address(text) for text in (asker.email, asker.username) if "@" in text}
     if not own:
         return (

@@ -31,6 +31,7 @@ def close_question(request_id: int, note: Mapping[str, Any] | None = None) -> No
     event = ends.order_by("id").first()
     if event is None:
         return
+    # A step that has ended keeps what it noted, so this works after the end, too.
     if note is None:
         note = _read_note(request_id)
     said = _ENDS[event.kind].format(

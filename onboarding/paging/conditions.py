@@ -45,6 +45,7 @@ def find_halted(repos: Collection[int]) -> dict[int, str]:
 
 def find_spent_budgets(repos: Collection[int]) -> dict[int, str]:
     """Repos of which flows wait for the repo's own budget."""
+    # The limiter has refused them; what the repo has used is not computed here once more.
     waiting = Stage.objects.filter(status="waiting", waits_for=REPO_BUDGET, flow__repo__in=repos)
     rows = waiting.values("flow__repo").annotate(
         name=F("flow__repo__name"), flows=Count("flow", distinct=True)
@@ -73,6 +74,7 @@ def find_failing(repos: Collection[int]) -> dict[int, str]:
     }
 
 
+# Budgets come back hour by hour, and a flow that passes between two that fail is not yet the cure.
 _MOMENT: Final = timedelta(minutes=15)
 CONDITIONS: Final = (
     RepoCondition("halted", "error", Severity.P2, timedelta(0), find_halted),

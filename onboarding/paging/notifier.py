@@ -26,6 +26,7 @@ class RepoPagerNotifier:
         key, is_end = read_integration_key(repo), notification.action == PageAction.RESOLVE
         if not is_end and not is_open(notification.thread):
             raise NotificationRefused("It was over before this was sent.", cure="Nothing: it is over.")
+        # Read at the moment of sending: a key that was rotated meanwhile is the new one.
         if key:
             return send_event(key, notification, severity)
         if is_end:

@@ -33,6 +33,7 @@ def look() -> None:
     """Begin and end the pages of every repo that has a service of its own."""
     names = TerraformState.objects.filter(sealed__isnull=False).values("repo_name")
     repos = {repo.pk: repo for repo in Repo.objects.filter(name__in=names)}
+    # One time for the whole look: what is seen in it and what is ended by it are compared.
     now = timezone.now()
     for condition in CONDITIONS:
         found = condition.find(repos)
@@ -58,6 +59,7 @@ def _see(repo: Repo, condition: RepoCondition, words: str, now: datetime) -> Non
             ended_at=None,
             defaults={"words": words, "begun_at": now, "seen_at": now},
         )
+        # The words stay those of the beginning: people know the page by them.
         if is_new:
             _send(page, condition, PageAction.TRIGGER)
         else:
@@ -73,6 +75,7 @@ def _end(page: RepoPage, condition: RepoCondition, now: datetime) -> None:
 
 
 def _send(page: RepoPage, condition: RepoCondition, action: PageAction) -> None:
+    # The key follows from the page, so a look that is repeated after a crash sends nothing twice.
     delivery.notify_once(
         uuid5(NAMESPACE_URL, f"blocks:{page.thread}:{action}"),
         NOTIFIER,

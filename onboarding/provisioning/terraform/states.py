@@ -95,6 +95,7 @@ def read_integration_key(repo_name: str) -> str:
     content = b""
     if row is not None and row.sealed is not None:
         content = _open_content(repo_name, bytes(row.sealed))
+    # Terraform's own format of a state: a resource without instances was destroyed.
     for resource in json.loads(content or b"{}").get("resources", ()):
         if resource["type"] == "pagerduty_service_integration" and resource["instances"]:
             return str(resource["instances"][0]["attributes"]["integration_key"])

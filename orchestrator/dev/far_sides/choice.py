@@ -27,6 +27,7 @@ BY_TERRAFORM: Final = ("pagerduty", "grafana")
 def choose_local(values: Mapping[str, str]) -> tuple[str, ...]:
     """The names of those that have no credentials in ``values``, also not in a file."""
 
+    # An address without a credential opens nothing, so it does not count.
     def is_set(name: str) -> bool:
         return bool(values.get(name) or values.get(f"{name}_FILE"))
 

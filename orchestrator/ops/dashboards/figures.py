@@ -50,13 +50,16 @@ def mean_score(gates: GateSums) -> float | None:
 def mean_work_seconds(rows: Iterable[ReadySums]) -> float | None:
     """How long a repo took us from its request to ready, approval and its turn aside."""
     found = tuple(rows)
-    return divide(sum(row.work_seconds for row in found), sum(row.ready for row in found))
+    # A mean and not a median: sums by day add up to any span, here as in Prometheus.
+    ready = sum(row.ready for row in found)
+    return divide(sum(row.work_seconds for row in found), ready)
 
 
 def mean_approval_seconds(rows: Iterable[ReadySums]) -> float | None:
     """How long a lead took to say yes."""
     found = tuple(rows)
-    return divide(sum(row.approval_seconds for row in found), sum(row.ready for row in found))
+    ready = sum(row.ready for row in found)
+    return divide(sum(row.approval_seconds for row in found), ready)
 
 
 def find_quantile(rows: Iterable[Number], quantile: float, bounds: Sequence[float]) -> float | None:

@@ -24,6 +24,7 @@ _OPTIONS: Final[Any] = {"verify_exp": False, "verify_iat": False, "require": ["i
 
 def read_app(github: GitHubState, token: str) -> str:
     """The id of the app that has signed ``token``; raises ``GitHubRefusal``."""
+    # Not believed yet: it is only what the key is looked up by.
     try:
         issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
     except jwt.PyJWTError as error:
@@ -75,6 +76,7 @@ def mint_token(github: GitHubState, asked: Asked, installation: int) -> Answer:
     if names is not None and len(wanted) != len(names):
         raise GitHubRefusal(422, "There is at least one repository that does not exist.")
     permissions = (asked.body or {}).get("permissions") or dict(github.app_permissions)
+    # Who may write may also hand on the right to read.
     for name, level in permissions.items():
         if github.app_permissions.get(name) not in {level, "write"}:
             raise GitHubRefusal(422, "The permissions requested are not granted to this installation.")
