@@ -127,7 +127,6 @@ docs: setup ## the documentation site into site/, offline; warnings are errors
 	@echo "site/index.html"
 
 image: ## the image by buildah, on IMAGE_BASE or on a base of Debian's packages (CERTIFICATES= of a company proxy)
-	@test -n "$$IMAGE_BASE" || deploy/docker/base.sh
 	@deploy/docker/build.sh
 
 release: setup ## wheels, list of parts, manifests and image into dist/, signed; nothing is published

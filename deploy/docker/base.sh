@@ -1,19 +1,16 @@
 #!/bin/sh
-# A base for the image where no registry of images is at hand: Debian's packages, unpacked by mmdebstrap and kept as an archive.
-#   base.sh [FOLDER]   FOLDER keeps the archive (.state/image); remove it to get newer packages
-#   MIRROR             where the packages come from; without it, where this machine has its own from
+# A base for the image where no registry of images is at hand: Debian's packages, by mmdebstrap. Prints its name. One that is there
+# already is taken; `buildah rmi localhost/flowengine-base:bookworm` gets newer packages.
+#   MIRROR  where the packages come from, and what the image then names as its source; without it, where this machine has its own from
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-folder=${1:-$root/.state/image}
 name=localhost/flowengine-base:bookworm
-mkdir -p "$folder"
-if [ ! -s "$folder/base.tar" ]; then
-  # Half an archive must not be taken for one.
-  mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$folder/base.part.tar" ${MIRROR:+"$MIRROR"}
-  mv "$folder/base.part.tar" "$folder/base.tar"
+if ! buildah inspect --type image "$name" >/dev/null 2>&1; then
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$folder/base.tar" ${MIRROR:+"$MIRROR"}
+  container=$(buildah from scratch)
+  trap 'buildah rm "$container" >/dev/null; rm -rf "$folder"' EXIT
+  buildah add --quiet "$container" "$folder/base.tar" / >/dev/null
+  buildah commit --quiet --format docker "$container" "$name" >/dev/null
 fi
-container=$(buildah from scratch)
-trap 'buildah rm "$container" >/dev/null' EXIT
-buildah add --quiet "$container" "$folder/base.tar" / >/dev/null
-buildah commit --quiet --format docker "$container" "$name" >/dev/null
 echo "$name"

@@ -47,6 +47,25 @@ def test_what_the_image_is_made_of_reaches_its_builder():
     assert all((ROOT / name).exists() for name in kept)
 
 
+def test_the_base_has_no_default_and_is_named_by_digest(tmp_path):
+    lines = re.findall(r"^(?:ARG|FROM) .*$", DOCKERFILE, re.M)
+    assert lines == ["ARG BASE", "FROM ${BASE} AS build", "FROM ${BASE}"]
+    # Says what it is asked to build, and builds nothing.
+    builder = tmp_path / "buildah"
+    builder.write_text('#!/bin/sh\necho "$@"\n')
+    builder.chmod(0o755)
+    name = "docker.io/library/python:3.11-slim-bookworm"
+    digest = f"{name}@sha256:{'0123456789abcdef' * 4}"
+    for base, code in ((name, 2), (f"{name}@sha256:0123", 2), (digest, 0)):
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "IMAGE_BASE": base}
+        done = subprocess.run(
+            ["make", "image"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert (f"BASE={base}" in done.stdout) == (code == 0)
+        assert ("names no digest" in done.stderr) == (code == 2)
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """What install.sh makes."""
