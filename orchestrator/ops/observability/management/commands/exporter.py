@@ -1,5 +1,6 @@
 """``manage.py exporter [--port 9808]``: serves the metrics until it is told to stop."""
 
+import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -39,6 +40,8 @@ class Command(BaseCommand):
             # Into a pipe, Python would keep the line until the buffer is full, and a script waits for this
             # line.
             self.stdout.flush()
+            # The first process of a container is not ended by a signal that it does not handle.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 listening.serve_forever()
             except KeyboardInterrupt:
