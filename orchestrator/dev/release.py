@@ -34,8 +34,6 @@ from orchestrator.version import VERSION
 SUMS: Final = "SHA256SUMS"
 SIGNATURE: Final = f"{SUMS}.sig"
 PUBLIC_KEY: Final = "release.pub.pem"
-LOCAL_BASE: Final = "localhost/flowengine-base:bookworm"
-"""The base that ``deploy/docker/base.sh`` makes."""
 IMAGE: Final = "flowengine"
 OVERLAYS: Final = ("pilot", "soak", "production")
 VERIFY: Final = (
@@ -76,12 +74,31 @@ def run(*command: object, environment: Mapping[str, str] | None = None, folder: 
     return done.stdout
 
 
+def check_commit(folder: Path = ROOT, version: str = VERSION) -> None:
+    """Raise ``ReleaseError`` where ``folder`` cannot be released as ``version``."""
+    if shutil.which("git") is None or not (folder / ".git").exists():
+        raise ReleaseError("A release is built from a commit, and this is not a checkout of git.")
+    changed = run("git", "status", "--porcelain", "--untracked-files=no", folder=folder).decode().splitlines()
+    if changed:
+        raise ReleaseError(
+            f"Files are changed and not committed, so they would be left out: {', '.join(changed[:5])}",
+            cure="Commit or stash them, then type `make release` again.",
+        )
+    tag = f"v{version}"
+    here = run("git", "tag", "--points-at", "HEAD", "--list", "v*", folder=folder).decode().split()
+    if tag in here:
+        return
+    if here or run("git", "tag", "--list", tag, folder=folder):
+        other = f"this commit is {here[0]}" if here else f"{tag} is another commit"
+        raise ReleaseError(
+            f"The version is {version}, but {other}.",
+            cure="Set the version in orchestrator/version.py, pyproject.toml and blocks, or move the tag.",
+        )
+    say(f"  the commit has no tag {tag}: a trial, until it has one")
+
+
 def export_commit(target: Path) -> int:
     """The files of the commit in ``target``; its time, in seconds since 1970. Raises ``ReleaseError``."""
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
-        raise ReleaseError("A release is built from a commit, and this is not a checkout of git.")
-    if run("git", "status", "--porcelain", "--untracked-files=no"):
-        say("  changed files are left out: a release is built from the commit")
     archive = run("git", "archive", "--format=tar", "HEAD")
     with tarfile.open(fileobj=BytesIO(archive)) as packed:
         # Python has this filter from 3.11.4 on.
@@ -137,13 +154,11 @@ def render_manifests(source: Path, target: Path) -> str:
 def build_image(source: Path, target: Path, moment: int) -> str:
     """The image as an archive; why not, where buildah or a base is not at hand."""
     if shutil.which("buildah") is None:
-        return "buildah is not installed; deploy/docker/install.sh does the same steps in a folder"
-    local = ("buildah", "inspect", "--type", "image", LOCAL_BASE)
-    if (
-        not os.environ.get("IMAGE_BASE")
-        and subprocess.run(local, capture_output=True, check=False).returncode
-    ):
-        return "IMAGE_BASE names no base; deploy/docker/base.sh makes one of Debian's packages"
+        return "buildah is not installed; type `make image` for this commit on a machine that has it"
+    if not os.environ.get("IMAGE_BASE") and shutil.which("mmdebstrap") is None:
+        return (
+            "IMAGE_BASE names no base, and mmdebstrap, which makes one of Debian's packages, is not installed"
+        )
     name = f"{IMAGE}:v{VERSION}"
     environment = {"IMAGE": name, "SOURCE_DATE_EPOCH": str(moment)}
     run(source / "deploy/docker/build.sh", environment=environment, folder=source)
@@ -222,9 +237,10 @@ def main(argv: list[str]) -> int:
     """Build the release of this version; 1 where it cannot be built."""
     target = Path(argv[0]) if argv else ROOT / "dist"
     say(f"Release {VERSION} into {target}")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
     try:
+        check_commit()
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
         missing = build_release(target)
     except ReleaseError as error:
         sys.stderr.write(f"{error.message}\n{error.cure}\n")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_the_same_commit_gives_the_same_wheels(tmp_path):
 @needs_openssl
 @pytest.mark.timeout(400)
 def test_a_machine_without_the_tools_builds_what_it_can_and_names_the_rest(tmp_path, monkeypatch, capsys):
+    # A checkout in which somebody works has changed files.
+    monkeypatch.setattr(release, "check_commit", lambda: None)
     monkeypatch.setattr(release, "find_tool", lambda *_: None)
     which = shutil.which
     monkeypatch.setattr(
@@ -117,6 +120,7 @@ def test_a_machine_without_the_tools_builds_what_it_can_and_names_the_rest(tmp_p
 
 
 def test_a_release_that_nobody_can_sign_is_not_built(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(release, "check_commit", lambda: None)
     monkeypatch.setenv("RELEASE_SIGNING_KEY_FILE", str(tmp_path / "missing.pem"))
     target = tmp_path / "dist"
     assert release.main([str(target)]) == 1
@@ -125,9 +129,50 @@ def test_a_release_that_nobody_can_sign_is_not_built(tmp_path, monkeypatch, caps
 
 
 @needs_git
+def test_a_release_is_of_a_commit_with_its_own_version(tmp_path):
+    def git(*words):
+        who = ("-c", "user.name=Release", "-c", "user.email=release@company.com")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    with pytest.raises(release.ReleaseError, match="not a checkout"):
+        release.check_commit(tmp_path, "0.1.0")
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("one")
+    git("add", "file")
+    git("commit", "--quiet", "--message", "One")
+    release.check_commit(tmp_path, "0.1.0")
+    (tmp_path / "file").write_text("two")
+    with pytest.raises(release.ReleaseError, match=r"not committed.*file"):
+        release.check_commit(tmp_path, "0.1.0")
+    git("checkout", "--quiet", "file")
+    git("tag", "v0.1.0")
+    release.check_commit(tmp_path, "0.1.0")
+    with pytest.raises(release.ReleaseError, match=r"version is 0\.2\.0, but this commit is v0\.1\.0"):
+        release.check_commit(tmp_path, "0.2.0")
+    git("commit", "--quiet", "--allow-empty", "--message", "Two")
+    with pytest.raises(release.ReleaseError, match=r"v0\.1\.0 is another commit"):
+        release.check_commit(tmp_path, "0.1.0")
+
+
+def refuse():
+    raise release.ReleaseError("Files are changed.")
+
+
+def test_a_refused_release_leaves_the_last_one_where_it_is(tmp_path, monkeypatch, capsys):
+    (tmp_path / "last.whl").touch()
+    monkeypatch.setattr(release, "check_commit", refuse)
+    assert release.main([str(tmp_path)]) == 1
+    assert "Files are changed." in capsys.readouterr().err
+    assert (tmp_path / "last.whl").exists()
+
+
+@needs_git
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_release_is_whole(tmp_path):
+@pytest.mark.timeout(2400)
+def test_a_release_is_whole(tmp_path, monkeypatch):
+    certificates = Path("/etc/ssl/certs")
+    if certificates.is_dir():
+        monkeypatch.setenv("CERTIFICATES", str(certificates))
     missing = release.build_release(tmp_path)
     found = {path.name for path in tmp_path.iterdir()}
     assert {release.SUMS, release.SIGNATURE, release.PUBLIC_KEY, "CHANGELOG.md"} <= found
@@ -140,5 +185,30 @@ def test_a_release_is_whole(tmp_path):
     if "manifests" not in left_out:
         text = (tmp_path / f"kubernetes-production-{VERSION}.yaml").read_text()
         assert "Deployment" in {one["kind"] for one in yaml.safe_load_all(text)}
+    # Its own name, not that of a tool in its reason.
+    if not any(one.startswith("image:") for one in missing):
+        with tarfile.open(tmp_path / f"flowengine-{VERSION}.tar") as archive:
+            (named,) = read_member(archive, "manifest.json")
+            config = read_member(archive, named["Config"])
+        # As the manifests of the same release ask for it; a registry in front is the receiver's.
+        assert f"docker.io/library/{release.IMAGE}:v{VERSION}" in named["RepoTags"]
+        assert config["config"]["User"] == "10001:10001"
+        assert "/health" in " ".join(config["config"]["Healthcheck"]["Test"])
     if shutil.which("openssl"):
         assert verify(tmp_path) == 0
+    run_what_a_receiver_installs(tmp_path / f"multi_llm_blocks-{VERSION}-py3-none-any.whl", tmp_path)
+
+
+def read_member(archive, name):
+    member = archive.extractfile(name)
+    assert member is not None
+    return json.load(member)
+
+
+def run_what_a_receiver_installs(wheel, folder):
+    """The command line in an environment without this checkout."""
+    uv, place = ROOT / ".venv/bin/uv", folder / "venv"
+    subprocess.run([uv, "venv", "--quiet", place], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", place / "bin/python", wheel], check=True)
+    typed = subprocess.run([place / "bin/blocks", "--version"], cwd=folder, capture_output=True, check=True)
+    assert typed.stdout.decode() == f"blocks {VERSION}\n"
