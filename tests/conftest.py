@@ -36,6 +36,7 @@ ONE_STACK = {
     "tests/acceptance/test_trace.py": "product",
     "tests/acceptance/test_transcripts.py": "product",
     "tests/acceptance/test_up.py": "up",
+    "tests/deploy/test_built_image.py": "image",
 }
 
 

@@ -1,143 +1,208 @@
-"""The image, built for real by buildah, and its processes, started from it: ``make test-slow``.
+"""The image that ``make image`` builds, and every process of the manifests from it: ``make test-slow``.
 
-buildah's isolation by chroot keeps the network and the kernel's view of processes, so this says nothing about
-a container runtime. It needs no daemon and no privilege to set limits, which a runtime would.
+The containers are crun's, with the flags of ``deploy/k8s`` (see ``pods``), and form a small cluster on this
+machine in which a flow passes.
 """
 
+import json
 import os
+import re
 import shlex
-import shutil
-import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
-from orchestrator.dev import stack
-from tests.deploy.test_image import ask, database_address, finish  # noqa: F401 - a fixture among them
-from tests.deploy.test_restricted_pod import PROBE
+from orchestrator.core.cli_wheel import DISTRIBUTION
+from orchestrator.dev.sample_repo import check_out_sample
+from orchestrator.version import VERSION
+from tests.deploy import cluster as clusters
+from tests.deploy import pods
+from tests.deploy.test_image import DOCKERFILE
+from tests.deploy.test_operate_pages import list_commands
+from tests.flows.evidence.conftest import make_key_pem
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCKER = ROOT / "deploy/docker"
-LOCAL_BASE = "localhost/flowengine-base:bookworm"
 IMAGE = "flowengine:of-the-tests"
-# What may be written in a pod, or belongs to the kernel.
-SCRATCH = ("/tmp", "/var/tmp", "/var/lib/orchestrator", "/proc", "/dev", "/sys", "/run")
+SAMPLE = "devops-tooling"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(shutil.which("buildah") is None, reason="buildah is not installed"),
+    pytest.mark.timeout(2400),
+    pytest.mark.skipif(bool(pods.find_missing()), reason=pods.find_missing()),
 ]
 
 
-def has_base() -> bool:
-    command = ["buildah", "inspect", "--type", "image", os.environ.get("IMAGE_BASE", LOCAL_BASE)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def say(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
-def container():
-    """A container of the image that this checkout makes."""
-    if not has_base():
-        if shutil.which("mmdebstrap") is None:
-            pytest.skip("there is no base: set IMAGE_BASE, or install mmdebstrap")
-        subprocess.run([str(DOCKER / "base.sh")], check=True, timeout=1200)
+def image():
+    """What ``make image`` builds of this checkout; steps whose files are as before are not run again."""
     certificates = Path("/etc/ssl/certs")
     given = {"CERTIFICATES": str(certificates)} if certificates.is_dir() else {}
-    build = [str(DOCKER / "build.sh")]
-    subprocess.run(build, env=os.environ | given | {"IMAGE": IMAGE}, check=True, timeout=1200)
-    made = subprocess.run(["buildah", "from", IMAGE], capture_output=True, text=True, check=True)
-    name = made.stdout.strip()
-    yield name
-    subprocess.run(["buildah", "rm", name], check=True, capture_output=True)
-
-
-def start(container, *command, **variables):
-    """Start ``command`` in the image, as its user."""
-    options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-    return subprocess.Popen(
-        ["buildah", "run", "--isolation", "chroot", *options, container, "--", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def stop(process) -> str:
-    """End it with what it has started; what it printed."""
-    os.killpg(process.pid, signal.SIGTERM)
+    given |= {"IMAGE": IMAGE, "BUILDAH_LAYERS": "true"}
+    subprocess.run(["make", "image"], cwd=ROOT, env=os.environ | given, check=True, timeout=1800)
+    described = json.loads(say("buildah", "inspect", "--type", "image", IMAGE))
+    container = say("buildah", "from", IMAGE).strip()
     try:
-        return process.communicate(timeout=40)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return process.communicate()[0]
-
-
-def run(container, *command, **variables):
-    """The output of a command in the image that has to succeed."""
-    code, said = finish(start(container, *command, **variables))
-    assert code == 0, said
-    return said
-
-
-def test_it_runs_as_an_ordinary_user_who_can_write_scratch_only(container):
-    assert run(container, "id", "-u").strip() == "10001"
-    # What it may not even read does not count.
-    search = "find / -xdev -writable -not -type l 2>/dev/null; true"
-    found = run(container, "sh", "-c", search).splitlines()
-    assert "/tmp" in found
-    assert [one for one in found if not one.startswith(SCRATCH)] == []
-
-
-def test_it_has_what_the_gates_need_and_nothing_to_build_with(container):
-    there = "for one in bwrap git python; do command -v $one || exit 1; done"
-    assert len(run(container, "sh", "-c", there).splitlines()) == 3
-    absent = "for one in gcc cc make ld curl wget; do command -v $one; done; true"
-    assert run(container, "sh", "-c", absent).split() == []
-    assert "pytest" in run(container, "ls", "/opt/orchestrator/sandbox/bin")
-
-
-def test_it_says_how_it_is_checked(container):
-    described = subprocess.run(
-        ["buildah", "inspect", "--type", "image", IMAGE], capture_output=True, text=True, check=True
-    ).stdout
-    assert "/health" in described
-    assert '"User": "10001:10001"' in described
-
-
-def test_migrations_web_and_gates_run_from_it(container, transactional_db, database_address):  # noqa: F811
-    servers = {
-        "DATABASE_URL": database_address,
-        "REDIS_URL": settings.REDIS_URL,
-        "SECRET_KEY": "of-the-smoke-test",
-        "STATE_DIR": "/tmp/state",
-    }
-    run(container, "python", "manage.py", "migrate", "--check", **servers)
-    probed = run(container, "python", "-c", PROBE, DJANGO_SETTINGS_MODULE="orchestrator.settings", **servers)
-    assert probed.splitlines()[-1] in {"linux-landlock", "bubblewrap", "linux-namespaces"}
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    lines = stack.read_procfile()
-    line = lines["web"].replace("${HOST}", "127.0.0.1").replace("${PORT}", port)
-    web = start(container, *shlex.split(line), PROCESS="web", **servers)
-    try:
-        for path in ("/health", "/ready"):
-            assert ask(f"http://127.0.0.1:{port}{path}", web) == 200
+        root = Path(say("buildah", "mount", container).strip())
+        yield pods.Image(IMAGE, root, described["Docker"]["config"])
     finally:
-        stop(web)
-    given = {name: value for name, value in servers.items() if name != "SECRET_KEY"}
-    gates = start(container, *shlex.split(lines["gates"]), PROCESS="gates", SECRET_KEY="withheld", **given)
-    assert gates.stdout is not None
+        say("buildah", "rm", container)
+
+
+def find(image, *conditions: str) -> list[str]:
+    """The files of the image that meet the conditions, as paths in it."""
+    found = say("find", str(image.root), "-xdev", *conditions).splitlines()
+    return [one.removeprefix(str(image.root)) for one in found]
+
+
+def test_no_program_lends_rights_and_nobody_writes_but_to_scratch(image):
+    assert find(image, "-type", "f", "-perm", "/6000") == []
+    # Devices are the runtime's own; in a sticky folder nobody touches what others have written.
+    sticky = ("-not", "(", "-type", "d", "-perm", "-1000", ")")
+    assert find(image, "-perm", "-0002", "-not", "-type", "l", "-not", "-type", "c", *sticky) == []
+    assert find(image, "-user", "10001") == ["/var/lib/orchestrator"]
+    # The account that built it may keep its files to itself; the image's user reads all of them.
+    assert find(image, "-path", "*/opt/orchestrator/*", "-not", "-perm", "-0444", "-not", "-type", "l") == []
+
+
+def test_it_has_nothing_to_build_with_and_keeps_no_secret(image):
+    names = {Path(one).name for one in find(image, "-type", "f", "-perm", "/0111")}
+    assert {"bwrap", "git", "blocks", "uv"} <= names
+    assert names & {"gcc", "cc", "make", "ld", "curl", "wget", "pip", "pip3", "podman", "buildah"} == set()
+    # What it was built with is not in its environment: only what the Dockerfile says.
+    (block,) = re.findall(r"^ENV (.*?[^\\])$", DOCKERFILE, re.M | re.S)
+    assert image.config["Env"] == block.replace("\\", "").split()
+    left = ("pip.conf", ".netrc", ".env", ".git", ".npmrc", "id_rsa*", "*.key", "auth.json", ".pgpass")
+    conditions = [word for name in left for word in ("-name", name, "-o")][:-1]
+    assert find(image, "-not", "-path", "*/site-packages/*", "(", *conditions, ")") == []
+    private = [
+        "grep",
+        "-rlI",
+        "--include=*.pem",
+        "PRIVATE KEY-----",
+        str(image.root / "etc"),
+        str(image.root / "opt"),
+    ]
+    assert subprocess.run(private, capture_output=True, text=True, check=False).stdout == ""
+
+
+def test_its_health_check_fails_while_the_web_process_is_away(image, tmp_path):
+    (kind, *check) = image.config["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    runner = pods.Runner(image, tmp_path)
+    pod = clusters.manifests.find(clusters.PRODUCTION, "Deployment", "flowengine")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    values = {"SECRET_KEY": "x", "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "PROCESS": "web"}
+    # A network that has nobody else, so that the port is free.
+    runner.start("away", pod, container, ["sleep", "600"], values, alone=True)
+    runner.start("web", pod, container, image.config["Cmd"], values, alone=True)
     try:
-        said = ""
-        for text in gates.stdout:
-            said += text
-            if " ready." in text:
-                break
-        assert " ready." in said, said
+        wait = 'for i in $(seq 600); do "$@" 2>/dev/null && exit 0; sleep 0.2; done; exit 1'
+        answered = runner.enter("web", "sh", "-c", wait, "sh", *check)
+        assert answered.returncode == 0, runner.read_log("web")
+        assert runner.enter("away", *check).returncode != 0
     finally:
-        stop(gates)
+        runner.stop()
+
+
+def test_the_digest_of_a_base_is_found_as_the_page_says(image):
+    (command,) = list_commands("buildah inspect")
+    *words, _ = shlex.split(command)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", say(*words, image.name).strip())
+
+
+def end_within_grace(cluster, names):
+    """Each process ends by itself when it is asked to; later the kubelet would kill it."""
+    for name in names:
+        cluster.runner.running[name].terminate()
+    for name in names:
+        grace = cluster.find_pod(name).get("terminationGracePeriodSeconds", 30)
+        assert cluster.runner.finish(name, grace) == 0, f"{name}: {cluster.runner.read_log(name)[-2000:]}"
+
+
+@pytest.fixture(scope="module")
+def cluster(image, tmp_path_factory):
+    """Every deployment of the overlay ``production``, ready."""
+    runner = pods.Runner(image, tmp_path_factory.mktemp("pods"))
+    with clusters.run_cluster(runner, make_key_pem()) as made:
+        made.start_init("flowengine", "too-early")
+        assert runner.finish("too-early", 120) == 1, runner.read_log("too-early")
+        made.start("migrate", "Job")
+        assert runner.finish("migrate", 600) == 0, runner.read_log("migrate")
+        made.start_init("flowengine", "migrated")
+        assert runner.finish("migrated", 120) == 0, runner.read_log("migrated")
+        names = clusters.list_deployments()
+        for name in names:
+            made.start(name)
+        for name in names:
+            made.wait_until_ready(name)
+        yield made
+        end_within_grace(made, names)
+
+
+@pytest.mark.parametrize("name", clusters.list_deployments())
+def test_a_process_is_held_as_its_manifest_says(cluster, name):
+    pod = cluster.find_pod(name)
+    (container,) = pod["containers"]
+    # The process itself, and one that enters as `kubectl exec` does.
+    for one in ("1", "self"):
+        said = cluster.runner.enter(name, "cat", f"/proc/{one}/status").stdout
+        status = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+        assert {status[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+        assert status["Uid"].split() == [str(pod["securityContext"]["runAsUser"])] * 4
+    search = ("find", "/", "-xdev", "-writable", "-not", "-type", "l", "-not", "-type", "c")
+    found = cluster.runner.enter(name, *search).stdout.splitlines()
+    assert sorted(found) == sorted(mount["mountPath"] for mount in container["volumeMounts"])
+
+
+def test_web_portal_exporter_and_flower_answer(cluster):
+    code, said = cluster.ask("flowengine", "/health")
+    assert (code, json.loads(said)["version"]) == (200, VERSION)
+    assert cluster.ask("flowengine", "/ready")[0] == 200
+    assert cluster.ask("flowengine", "/admin/login/")[0] == 200
+    # The wheel is packed from what is installed.
+    code, page = cluster.ask("flowengine", "/cli/")
+    assert code == 200
+    assert DISTRIBUTION.replace("-", "_") in page
+    assert cluster.ask("onboarding-portal", "/ready")[0] == 200
+    token = {"Authorization": f"Bearer {clusters.TOKEN}"}
+    assert "flow_status" in cluster.ask("exporter", "/metrics", token)[1]
+    assert cluster.ask("exporter", "/metrics")[0] == 401
+    assert cluster.ask("flower", "/")[0] == 401
+
+
+def test_a_flow_passes_from_pod_to_pod(cluster, tmp_path):
+    cluster.manage("flowengine", "register_repo", SAMPLE)
+    token = cluster.manage("flowengine", "create_token", "smoke", "--operator").strip()
+    work = check_out_sample(SAMPLE, tmp_path / "repo")
+    assert cluster.blocks(token, work, "init", "--repo", SAMPLE).returncode == 0
+    done = cluster.blocks(token, work, "flow", "run", "--input", "feature_request.md", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    flow = json.loads(done.stdout)
+    assert {(gate["gate"], gate["verdict"]) for gate in flow["gates"]} >= {("mutation", "passed")}
+    assert list(work.glob(".blocks/catalog/*/*/manifest.json"))
+    verified = cluster.blocks(token, work, "verify", "show", flow["id"])
+    assert verified.returncode == 0, verified.stdout
+
+
+def list_typed_in_pods() -> list[str]:
+    # With -it a person answers what it asks.
+    return [one for one in list_commands("kubectl exec") if " -it " not in one]
+
+
+@pytest.mark.parametrize("command", list_typed_in_pods())
+def test_what_the_pages_type_in_a_pod_works_there(cluster, command):
+    options, _, typed = command.partition(" -- ")
+    name = re.search(r"deployment/([\w-]+)", options).group(1)
+    done = cluster.runner.enter(name, *shlex.split(typed, comments=True))
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "doctor" in typed:
+        assert "every attack was held" in done.stdout
+        (container,) = cluster.find_pod(name)["containers"]
+        backend = clusters.manifests.read_values(container)["SANDBOX_BACKEND"]
+        assert re.search(rf"{backend} +│ yes +│ yes", done.stdout), done.stdout

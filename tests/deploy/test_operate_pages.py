@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from io import StringIO
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def list_commands(program: str) -> list[str]:
     found = []
     for page in PAGES:
         for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
-            joined = block.replace("\\\n", " ")
+            # In a numbered list it is indented.
+            joined = textwrap.dedent(block).replace("\\\n", " ")
             found += re.findall(rf"^{program} .*$", joined, re.M)
     return sorted(set(found))
 
@@ -46,6 +48,11 @@ def test_a_command_at_the_cluster_names_what_is_there(command):
     named = [word.split("/", 1) for word in words if re.fullmatch(r"(deployment|job)/[\w-]+", word)]
     for kind, name in named:
         assert name in kinds[kind], f"{name} is no {kind} of the manifests"
+    if "-l" in words:
+        label, value = words[words.index("-l") + 1].split("=")
+        deployments = [one for one in PRODUCTION if one["kind"] == "Deployment"]
+        assert {one["metadata"]["labels"].get(label) for one in deployments} == {value}
+        return
     assert named or words[1] in {"get", "delete", *NODES}
     if words[1] not in {"drain", "uncordon", "config"} and "-n" in words:
         assert words[words.index("-n") + 1] == "production"
