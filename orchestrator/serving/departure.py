@@ -41,7 +41,9 @@ class Departure:
                 at_once(number, frame)
                 return
             self.has_begun = True
+            # A timer and no sleep: the handler holds up the loop that answers meanwhile.
             later = threading.Timer(NOTICE_SECONDS, at_once, (number, None))
+            # What ends the process otherwise does not wait for it.
             later.daemon = True
             later.start()
 

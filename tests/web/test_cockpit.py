@@ -278,6 +278,9 @@ def test_no_filter_of_such_a_list_reads_every_row_for_its_values():
         if not isinstance(page, KeysetMixin):
             continue
         for name in page.list_filter:
+            # A filter of our own names its values itself.
+            if isinstance(name, type):
+                continue
             field = model._meta.get_field(name)
             # Django asks for the values of any other field by a DISTINCT over all rows.
             assert field.choices or field.is_relation or isinstance(field, BooleanField), (model, name)

@@ -20,6 +20,7 @@ _TIMES: Final[dict[str, Any]] = {
     "socket_connect_timeout": _SECONDS,
     "retry": Retry(NoBackoff(), 0),
 }
+# From here to here nobody listens in.
 _HERE: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _FAILURES: Final = (redis.RedisError, OSError)
 
@@ -46,6 +47,7 @@ def _examine_tls(address: BrokerAddress) -> ServerFinding:
     if address.tls:
         by = address.ca_file or "the machine's authorities"
         return find_ok("redis tls", f"certificates are checked by {by}")
+    # A socket has no host.
     hosts = {host for host, _ in address.sentinels} or {urlsplit(address.url).hostname or ""}
     if hosts <= _HERE:
         return find_ok("redis tls", "none: it is on this machine")
@@ -64,12 +66,15 @@ class SentinelView:
 
 
 def _examine_sentinels(address: BrokerAddress) -> Iterator[ServerFinding]:
-    views = [view for place in address.sentinels if (view := _read_view(address, place)) is not None]
+    asked = [_read_view(address, place) for place in address.sentinels]
+    views = [view for view in asked if view is not None]
     yield _judge_sentinels(address, views)
     if not views:
         return
-    if len({view.primary for view in views}) > 1:
-        said = ", ".join(sorted(f"{host}:{port}" for host, port in {view.primary for view in views}))
+    # Where they disagree nobody can say whose replicas to look at.
+    primaries = {view.primary for view in views}
+    if len(primaries) > 1:
+        said = ", ".join(sorted(f"{host}:{port}" for host, port in primaries))
         cure = "Wait for a failover to end; if it stays so, reset the Sentinels that are wrong."
         yield find_wrong("redis primary", f"Sentinels name several: {said}", cure)
         return
@@ -86,6 +91,7 @@ def _read_view(address: BrokerAddress, place: tuple[str, int]) -> SentinelView |
         with redis.Redis(host=place[0], port=place[1], decode_responses=True, **options) as client:
             said: dict[str, Any] = client.sentinel_master(address.master)
             followers: list[dict[str, Any]] = client.sentinel_slaves(address.master)
+            # Sentinel counts by itself who is in touch: for a majority, and for the quorum.
             try:
                 can_fail_over = bool(client.execute_command("SENTINEL", "CKQUORUM", address.master))
             except redis.ResponseError:
@@ -123,6 +129,7 @@ def _judge_replicas(view: SentinelView) -> ServerFinding:
 
 
 def _is_followed(replica: dict[str, Any]) -> bool:
+    # The first is what this Sentinel thinks, the second what enough of them do.
     is_down = bool(replica.get("is_sdown") or replica.get("is_odown") or replica.get("is_disconnected"))
     return not is_down and replica.get("master-link-status") == "ok"
 
@@ -147,8 +154,10 @@ def _examine_server(name: str, client: "redis.Redis", role: str) -> ServerFindin
     policy, is_kept = said.get("maxmemory_policy", ""), bool(said.get("aof_enabled"))
     words = f"Redis {said['redis_version']}, {said['role']}, {policy}"
     words += ", messages are kept over a restart" if is_kept else ", messages are lost by a restart"
+    # A replica that was promoted a moment ago, or a primary that came back as a replica.
     if said["role"] != role:
         return find_wrong(name, words, "Wait for a failover to end; then run this again.")
+    # The messages that go first are the oldest: work that waits longest.
     if policy != "noeviction":
         cure = "Set maxmemory-policy noeviction: a full server would throw messages away."
         return find_wrong(name, words, cure)

@@ -39,6 +39,7 @@ def examine_postgresql() -> Iterator[ServerFinding]:
         )
         return
     yield find_ok("database", f"PostgreSQL {primary.version}, the primary")
+    # Before anything else is asked: behind a pooler of the wrong mode the answers below mean little.
     yield _examine_pooler()
     try:
         yield _examine_connections()
@@ -74,9 +75,11 @@ def _examine_connections() -> ServerFinding:
     if found.used >= found.bound * _NEARLY_ALL:
         cure = "End what holds them (pg_stat_activity names it), or raise max_connections."
         return find_wrong("connections", words, cure)
+    # One machine has few processes, and is well with less.
     if found.bound < POOLS_AT_MOST:
         cure = f"On a cluster, set max_connections so that {POOLS_AT_MOST} are left for clients."
         return find_note("connections", words, cure)
+    # Somebody takes connections for whom the sum has no place.
     if found.used > POOLS_AT_MOST:
         cure = "Look in pg_stat_activity who else uses this server."
         return find_note("connections", words, cure)
@@ -101,6 +104,7 @@ def _examine_replica(name: str, primary: Any) -> ServerFinding:
             "It was promoted. Make it a replica again by pg_basebackup or pg_rewind, or take its address out."
         )
         return find_wrong(name, "is a primary: it has a history of its own, and is not read", cure)
+    # It would answer quickly, and with the rows of another product or of another year.
     if there.cluster != primary.cluster:
         cure = "Name replicas of the server at DATABASE_URL in DATABASE_REPLICA_URLS."
         return find_wrong(name, "follows another cluster than the one at DATABASE_URL", cure)
@@ -117,6 +121,7 @@ def _judge_replica(name: str, state: Any, missing: set[str]) -> ServerFinding:
     if state.find_fault():
         cure = "Look whether it receives and replays (pg_stat_wal_receiver there), and what it waits for."
         return find_wrong(name, words, cure)
+    # Only for a moment after an upgrade, and reports know the way around it.
     if missing:
         return find_note(name, words, "Wait: what needs them is read on the primary meanwhile.")
     return find_ok(name, words)

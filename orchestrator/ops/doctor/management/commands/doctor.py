@@ -50,6 +50,7 @@ class Command(BaseCommand):
         is_well = True
         if _SERVERS in parts:
             is_well = self._examine_servers(console, as_json=options["json"])
+        # Examined in any case: servers that are wrong say nothing about it.
         if _SANDBOX in parts:
             is_well = examination.examine_sandboxes(console, options) and is_well
         if not is_well:
@@ -77,8 +78,10 @@ def list_findings() -> Iterator[ServerFinding]:
 def _choose_parts(options: dict[str, Any]) -> tuple[str, ...]:
     if options["part"]:
         return (options["part"],)
+    # Attacks have a table of their own, and none of them is JSON.
     if options["json"]:
         return (_SERVERS,)
+    # A question about sandboxes is not about servers, which may not be there.
     if options["all"] or options["backend"] or options["write"]:
         return (_SANDBOX,)
     return (_SERVERS, _SANDBOX)
