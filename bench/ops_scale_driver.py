@@ -46,6 +46,13 @@ _USD = Decimal("0.0213")
 # Copied rows: the time is that of the original, moved back so that the flows are spread evenly over the days.
 _MOVED = "old.{column} - make_interval(secs => (%(flows)s - n) * %(seconds)s)"
 _SCORED = ("mutation", "coverage")
+# Those that no constraint needs.
+_LIST_INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+FROM pg_index
+WHERE indrelid::regclass::text = ANY (%s)
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
 # Lists of the cockpit by name: the newest page, one in the middle, filters, and each kind of search.
 LISTS = {
     "flows": "flows/flow/",
@@ -136,13 +143,26 @@ def seed_flows(flows: int) -> None:
     values: dict[str, str | float] = {"template": template, "low": 1, "high": flows, "flows": flows}
     values["seconds"] = DAYS * 86400 / flows
     first = repos[0].pk
+    store_copies(_compose_copies(first), values)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def store_copies(statements: list[str], values: dict[str, str | float]) -> None:
+    """Run INSERTs of many rows; the indexes are built when all rows are there, as a restore does it."""
+    tables = [statement.split()[2] for statement in statements]
     with connection.cursor() as cursor:
         # The copies are as consistent as the original: checking each would take most of the time.
         cursor.execute("SET session_replication_role = replica")
-        for statement in _compose_copies(first):
+        cursor.execute(_LIST_INDEXES, [tables])
+        indexes = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        for statement in statements:
             cursor.execute(statement, values)
+        for _, definition in indexes:
+            cursor.execute(definition)
         cursor.execute("SET session_replication_role = origin")
-        cursor.execute("VACUUM ANALYZE")
 
 
 def _compose_copies(first_repo: int) -> list[str]:
@@ -152,6 +172,7 @@ def _compose_copies(first_repo: int) -> list[str]:
         GateResult: ("created_at",),
         ProviderCall: ("created_at", "settled_at", "lease_until"),
         Stage: ("ready_at", "started_at", "finished_at", "sent_at"),
+        Attempt: ("started_at", "finished_at"),
     }
     replaced: dict[type[models.Model], dict[str, str]] = {
         model: {column: _MOVED.format(column=column) for column in columns}
@@ -167,12 +188,15 @@ def _compose_copies(first_repo: int) -> list[str]:
         "error_code": "CASE WHEN n %% 100 = 0 THEN 'gate:mutation-failed' ELSE '' END",
     }
     replaced[Stage] |= {"flow_id": NEW_ID}
-    replaced[Attempt] = {"stage_id": "copied.id", "token": "gen_random_uuid()"}
+    replaced[Attempt] |= {"stage_id": "copied.id", "token": "gen_random_uuid()"}
     replaced[FlowEvent] |= {"flow_id": NEW_ID, "stage_id": "NULL"}
     replaced[GateResult] |= {"flow_id": NEW_ID, "stage_id": "copied.id"}
     replaced[ProviderCall] |= {
         "id": "gen_random_uuid()",
         "flow_id": NEW_ID,
+        # Plain ids, of stages that are not copied; each is the stage of one call.
+        "stage_id": "-(n * 10 + old.stage_id %% 10)",
+        "attempt_id": "-(n * 10 + old.attempt_id %% 10)",
         "repo": f"'repo-' || n %% {REPOS}",
     }
 
