@@ -50,13 +50,14 @@ def find_spent_budgets(repos: Collection[int]) -> dict[int, str]:
     rows = waiting.values("flow__repo").annotate(
         name=F("flow__repo__name"), flows=Count("flow", distinct=True)
     )
-    return {
-        row[
-            "flow__repo"
-        ]: f"{row['name']} has spent its budget of the last 24 hours; {row['flows']} of its flows "
-        "wait. An operator sets more: `blocks config set budget.usd_day N`."
-        for row in rows
-    }
+    return {row["flow__repo"]: _describe_spent(row["name"], row["flows"]) for row in rows}
+
+
+def _describe_spent(repo: str, flows: int) -> str:
+    return (
+        f"{repo} has spent its budget of the last 24 hours; {flows} of its flows wait. "
+        f"An operator sets more: `blocks config set budget.usd_day N --repo {repo}`."
+    )
 
 
 def find_failing(repos: Collection[int]) -> dict[int, str]:

@@ -213,7 +213,7 @@ def _known_versions() -> dict[tuple[str, int], FlowType]:
 # Every delivery of a stage asks for its flow type. A forked process may have other plugins than the one it
 # was forked from.
 @cache
-def _read_versions(plugins: tuple[str, ...]) -> dict[tuple[str, int], FlowType]:  # noqa: ARG001 - of ``SOURCES``
+def _read_versions(plugins: tuple[str, ...]) -> dict[tuple[str, int], FlowType]:  # noqa: ARG001 - the key
     known: dict[tuple[str, int], FlowType] = {}
     for _, flow_types in SOURCES.items():
         for flow_type in flow_types:

@@ -78,6 +78,7 @@ def measure_flow(flow: Flow, stages: Sequence[Stage]) -> FlowTiming:
 def measure_union(spans: Iterable[tuple[datetime, datetime]]) -> float:
     """The seconds that are in at least one of ``spans``."""
     covered, reached = 0.0, None
+    # In the order of their starts, so that only what is beyond the last end is new.
     for start, end in sorted(spans):
         begins = start if reached is None or start > reached else reached
         if end > begins:
@@ -87,6 +88,7 @@ def measure_union(spans: Iterable[tuple[datetime, datetime]]) -> float:
 
 
 def _list_spans(stage: Stage, now: datetime) -> list[tuple[datetime, datetime]]:
+    # An attempt that runs counts up to now.
     return [(attempt.started_at, attempt.finished_at or now) for attempt in stage.attempts.all()]
 
 
@@ -98,6 +100,7 @@ def _walk_back(
     ran = [stage for stage in stages if stage.pk in ends]
     steps: list[PathStep] = []
     current = max(ran, key=lambda stage: ends[stage.pk], default=None)
+    # Each turn goes to an earlier position, so it ends.
     while current is not None:
         before = _find_last_before(current, ran, ends, spans)
         begins = ends[before.pk] if before is not None else flow.created_at
@@ -110,6 +113,7 @@ def _walk_back(
                 current.round,
                 current.queue,
                 round(seconds, 3),
+                # Two attempts may overlap where a lease ran out while its worker lived.
                 round(min(worked, seconds), 3),
             )
         )
