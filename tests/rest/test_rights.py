@@ -231,6 +231,7 @@ ADMIN = {
     "providers.providerchange": ("", "v", "v"),
     "onboarding.onboardingrequest": ("", "v", "v"),
     "onboarding.terraformstate": ("", "v", "v"),
+    "onboarding.repopage": ("", "v", "v"),
     "reports.report": ("", "v", "v"),
     "reports.figureanswer": ("", "va", "va"),
     "alerts.alerttestresult": ("", "v", "v"),

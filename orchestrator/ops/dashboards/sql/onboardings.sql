@@ -3,13 +3,14 @@
 -- name: sum_onboardings
 -- By day (UTC): the repos that became ready, how long we worked on them, and how long their leads took.
 WITH ready AS (
+    -- What is not ready yet has no time that could be told.
     SELECT r.id, r.created_at, r.decided_at, r.ready_at, (r.ready_at AT TIME ZONE 'UTC')::date AS day
     FROM onboarding_onboardingrequest r
     WHERE r.ready_at IS NOT NULL
         AND (%(repos)s::text[] IS NULL OR r.repo_name = ANY(%(repos)s::text[]))
 ), timed AS (
+    -- A step keeps the time of its first attempt, so what people did between two of them counts as work.
     SELECT ready.*,
-        -- A step keeps the time of its first attempt, so what people did between two of them counts as work.
         min(s.started_at) FILTER (WHERE s.name = 'lead_approved' AND s.kind = 'check') AS asked_at,
         min(s.started_at) FILTER (WHERE s.kind = 'provision') AS begun_at
     FROM ready JOIN onboarding_onboardingstep s ON s.request_id = ready.id
