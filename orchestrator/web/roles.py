@@ -33,6 +33,7 @@ _READ: Final = (
     "onboarding.view_onboardingevent",
     "onboarding.view_onboardingrequest",
     "onboarding.view_onboardingstep",
+    "onboarding.view_repopage",
     "onboarding.view_rolloutvote",
     "onboarding.view_terraformstate",
     "preflight.view_personanswer",
