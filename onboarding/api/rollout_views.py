@@ -1,6 +1,8 @@
 """The rollout as a whole over REST: how it stands, the switch, and the votes after a P1."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from rest_framework.request import Request
@@ -61,44 +63,49 @@ class RolloutVoteView(APIView):
         return _show_rollout(status=201)
 
 
-class PortalClosingView(APIView):
-    """The switch, off."""
+class PortalSwitchView(APIView):
+    """The switch: what both of its positions share."""
 
     scopes = {"POST": TokenScope.OPS_WRITE}
 
-    @describe_operation(
+    def turn(self, request: Request, turn_portal: Callable[..., None]) -> Response:
+        """200 with how the rollout stands then."""
+        given = read_valid(OnboardingReasonSerializer, request)
+        turn_portal(actor=caller_of(request).name, reason=given["reason"])
+        return _show_rollout()
+
+
+_describe_switch = partial(
+    describe_operation,
+    tags=_TAGS,
+    refused=(INVALID,),
+    request=OnboardingReasonSerializer,
+    responses=OnboardingRolloutSerializer,
+)
+
+
+class PortalClosingView(PortalSwitchView):
+    """The switch, off."""
+
+    @_describe_switch(
         "onboarding_close",
-        tags=_TAGS,
-        refused=(INVALID,),
-        request=OnboardingReasonSerializer,
-        responses=OnboardingRolloutSerializer,
         summary="Close the portal: no request is taken, and none begins.",
     )
     def post(self, request: Request) -> Response:
         """200, also where it is closed already. Existing flows continue."""
-        given = read_valid(OnboardingReasonSerializer, request)
-        rollout.close_portal(actor=caller_of(request).name, reason=given["reason"])
-        return _show_rollout()
+        return self.turn(request, rollout.close_portal)
 
 
-class PortalOpeningView(APIView):
+class PortalOpeningView(PortalSwitchView):
     """The switch, on."""
 
-    scopes = {"POST": TokenScope.OPS_WRITE}
-
-    @describe_operation(
+    @_describe_switch(
         "onboarding_open",
-        tags=_TAGS,
-        refused=(INVALID,),
-        request=OnboardingReasonSerializer,
-        responses=OnboardingRolloutSerializer,
         summary="Open the portal again.",
     )
     def post(self, request: Request) -> Response:
         """200; `closed` says what keeps it closed all the same, such as a rollback."""
-        given = read_valid(OnboardingReasonSerializer, request)
-        rollout.open_portal(actor=caller_of(request).name, reason=given["reason"])
-        return _show_rollout()
+        return self.turn(request, rollout.open_portal)
 
 
 def _show_rollout(**more: Any) -> Response:

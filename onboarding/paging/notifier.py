@@ -23,10 +23,11 @@ class RepoPagerNotifier:
     def send(self, notification: Notification) -> str:
         """Begin or end the page; the receipt is its ``dedup_key``."""
         repo, _, severity = notification.target.rpartition("/")
-        key, is_end = read_integration_key(repo), notification.action == PageAction.RESOLVE
+        is_end = notification.action == PageAction.RESOLVE
         if not is_end and not is_open(notification.thread):
             raise NotificationRefused("It was over before this was sent.", cure="Nothing: it is over.")
         # Read at the moment of sending: a key that was rotated meanwhile is the new one.
+        key = read_integration_key(repo)
         if key:
             return send_event(key, notification, severity)
         if is_end:

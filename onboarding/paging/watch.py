@@ -75,9 +75,8 @@ def _end(page: RepoPage, condition: RepoCondition, now: datetime) -> None:
 
 
 def _send(page: RepoPage, condition: RepoCondition, action: PageAction) -> None:
-    # The key follows from the page, so a look that is repeated after a crash sends nothing twice.
     delivery.notify_once(
-        # The same for each try, so that a look that was broken off sends nothing twice.
+        # It follows from the page, so a look that is repeated after a crash sends nothing twice.
         uuid5(NAMESPACE_URL, f"blocks:{page.thread}:{action}"),
         NOTIFIER,
         f"{page.repo.name}/{condition.page_severity}",

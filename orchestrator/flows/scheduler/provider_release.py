@@ -6,9 +6,9 @@ repo with 500 flows and one with a single flow wait alike. Within a repo the old
 often it had to wait. A repo whose first stage does not fit waits with all its others; the other repos
 continue, but it is asked first as soon as there is more room.
 
-What has been paid for comes to its end first: of one priority, the stages of flows that have made calls go
-before the first calls of new flows. Otherwise new flows would use up the room that those under way need, and
-where a quota is short fewer would end than it is for.
+Flows that have already cost something finish first: within one priority, their stages go before the first
+calls of new flows. Otherwise new flows would use up the room that flows under way need, and where a quota is
+short it would carry fewer flows to their end.
 """
 
 import heapq

@@ -209,8 +209,8 @@ class LiveStageContext:
         if ahead.stages and quota_report.admission_hint(provider).admits:
             self._turn = provider
             words = f"{provider}: waits its turn behind {ahead.stages} other{'s' if ahead.stages > 1 else ''}"
-            # Its own need is known only when it asks. Taken for nothing, the whole line would be released to
-            # ask for room that is not enough for any of it.
+            # Its own need is known only when it asks. Counted as none, it would be released, with all others
+            # like it, to ask for room that is not enough for any of them.
             raise NotAdmitted(provider, "turn", words, quota_report.read_clock(), tokens=ahead.tokens)
         self._turn = provider
 

@@ -6,7 +6,8 @@ bucket, as ``histogram_quantile`` does, so Grafana and the pages agree.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from orchestrator.ops.dashboards.onboardings import ReadySums
 from orchestrator.ops.dashboards.reader import CallSums, FlowSums, GateSums, Number
@@ -49,17 +50,18 @@ def mean_score(gates: GateSums) -> float | None:
 
 def mean_work_seconds(rows: Iterable[ReadySums]) -> float | None:
     """How long a repo took us from its request to ready, approval and its turn aside."""
-    found = tuple(rows)
-    # A mean and not a median: sums by day add up to any span, here as in Prometheus.
-    ready = sum(row.ready for row in found)
-    return divide(sum(row.work_seconds for row in found), ready)
+    return _mean_of_ready(rows, attrgetter("work_seconds"))
 
 
 def mean_approval_seconds(rows: Iterable[ReadySums]) -> float | None:
     """How long a lead took to say yes."""
+    return _mean_of_ready(rows, attrgetter("approval_seconds"))
+
+
+def _mean_of_ready(rows: Iterable[ReadySums], read: Callable[[ReadySums], float]) -> float | None:
     found = tuple(rows)
-    ready = sum(row.ready for row in found)
-    return divide(sum(row.approval_seconds for row in found), ready)
+    # A mean and not a median: sums by day add up to any span, here as in Prometheus.
+    return divide(sum(map(read, found)), sum(row.ready for row in found))
 
 
 def find_quantile(rows: Iterable[Number], quantile: float, bounds: Sequence[float]) -> float | None:

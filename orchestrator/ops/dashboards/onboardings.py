@@ -36,7 +36,7 @@ def sum_ready(
 
 def count_under_way(repos: Sequence[str] | None = None) -> dict[str, float | None]:
     """Requests that are not at their end now, by where they stand. Zeros, too."""
-    asked = {"repos": None if repos is None else list(repos)}
+    asked = {"statuses": list(UNDER_WAY), "repos": None if repos is None else list(repos)}
     # A bar of zero says that nothing failed; a bar that is missing says nothing.
     found = {row.status: row.requests for row in database.fetch_rows(_SQL["count_under_way"], asked)}
     return {status: float(found.get(status, 0)) for status in UNDER_WAY}

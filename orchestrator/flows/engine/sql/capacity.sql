@@ -1,4 +1,4 @@
--- Stages that wait for room at a provider.
+-- Stages that wait for room at a provider. Why statuses are asked for as st.status || '' says dispatch_queue.sql.
 
 -- name: list_awaited_providers
 -- List the providers for whose room any stage waits, with the least that one needs. What waits for its repo's
@@ -46,7 +46,7 @@ WITH f AS (
     -- A flow whose lock is taken is skipped: the next look finds its stage again.
     SELECT st.id AS stage_id, fl.id
     FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-    WHERE st.id = ANY(%(stages)s::bigint[]) AND st.status = 'waiting' AND fl.status <> 'paused'
+    WHERE st.id = ANY(%(stages)s::bigint[]) AND st.status || '' = 'waiting' AND fl.status <> 'paused'
     FOR NO KEY UPDATE OF fl SKIP LOCKED
 ), s AS (
     -- Asked again: the stage may have changed before the flow's lock was taken. Unsent, for the dispatcher to
@@ -54,7 +54,7 @@ WITH f AS (
     UPDATE flows_stage st
     SET status = 'ready', wait_reason = '', not_before = NULL, waiting_since = NULL,
         ready_at = clock_timestamp(), sent_at = NULL, sends = 0
-    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
+    FROM f WHERE st.id = f.stage_id AND st.status || '' = 'waiting'
     RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 ), waits AS (
     -- When the wait of each of these flows began: of this stage, or of another that still waits beside it.

@@ -28,10 +28,10 @@ GROUP BY day
 ORDER BY day
 
 -- name: count_under_way
--- Count the requests that are not at their end, by where they stand now.
+-- Count the requests that have one of these statuses now.
 SELECT status, count(*)::bigint AS requests
 FROM onboarding_onboardingrequest
-WHERE status IN ('checking', 'queued', 'provisioning', 'failed')
+WHERE status = ANY(%(statuses)s::text[])
     AND (%(repos)s::text[] IS NULL OR repo_name = ANY(%(repos)s::text[]))
 GROUP BY status
 ORDER BY status
