@@ -14,8 +14,8 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from orchestrator import logs
+from orchestrator.ops.status import core_parts
 from orchestrator.urls import urlpatterns as real
-from orchestrator.web.pages import health
 
 
 def broken(request: HttpRequest, flow_id: str) -> HttpResponse:
@@ -62,7 +62,7 @@ def test_answers_are_logged_and_probes_are_not(db, lines):
     client.get("/health")
     found = [line for line in lines() if line["event"] == "answered"]
     assert [(line["path"], line["status"]) for line in found] == [("/status/", 200)]
-    assert set(health.PARTS) == {"database", "migrations", "redis"}
+    assert set(core_parts.PARTS) == {"database", "migrations", "redis"}
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,10 @@ def judge(one: StatementPlan, growing: frozenset[str]) -> str:
         most = max(bounds, default=most)
     if read > most:
         return f"reads {read} rows for {one.rows}"
+    if not one.scans:
+        # It calls a function. The statements in there are judged by themselves; the first call of a session
+        # also looks up in the catalogue what they name.
+        return ""
     blocks = BLOCKS_AT_LEAST + BLOCKS_PER_ROW * max(read, one.rows)
     return f"looks at {one.blocks} blocks for {read} rows" if one.blocks > blocks else ""
 

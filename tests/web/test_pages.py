@@ -6,8 +6,9 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from orchestrator.flows.models import Flow
+from orchestrator.ops.status import core_parts
 from orchestrator.version import VERSION
-from orchestrator.web.pages import flows, health
+from orchestrator.web.pages import flows
 from tests import scenes
 from tests.flows.engine.stack import running as broker_running
 
@@ -48,7 +49,7 @@ def test_not_ready_while_the_broker_or_the_database_takes_no_writes(db, settings
 
 
 def test_not_ready_while_a_migration_is_missing(db, monkeypatch):
-    monkeypatch.setitem(health.PARTS, "migrations", lambda: "1 not applied; run manage.py migrate")
+    monkeypatch.setitem(core_parts.PARTS, "migrations", lambda: "1 not applied; run manage.py migrate")
     answer = Client().get("/ready")
     assert (answer.status_code, answer.json()["failing"]) == (503, ["migrations"])
 

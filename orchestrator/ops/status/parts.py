@@ -18,7 +18,7 @@ from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus, StageStatus
 from orchestrator.flows.worker import presence
 from orchestrator.ops.dashboards.numbers import format_duration
 from orchestrator.ops.observability import health_metrics, part_health
-from orchestrator.ops.status.core_parts import PARTS
+from orchestrator.ops.status.core_parts import check_core
 from orchestrator.queues import list_queues
 from providers import quota_report
 from providers.quota_report import ProviderQuota
@@ -100,7 +100,7 @@ def _check_success(flows: Mapping[str, Any]) -> ServicePart:
 
 
 def _check_core() -> list[ServicePart]:
-    return [_check_core_part(name.capitalize(), check()) for name, check in PARTS.items()]
+    return [_check_core_part(name.capitalize(), state) for name, state in check_core().items()]
 
 
 def _check_core_part(name: str, state: str) -> ServicePart:

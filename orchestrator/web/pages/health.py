@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from orchestrator.core import replicas
-from orchestrator.ops.status.core_parts import PARTS
+from orchestrator.ops.status.core_parts import check_core
 from orchestrator.serving.departure import departure
 from orchestrator.version import VERSION
 
@@ -24,7 +24,7 @@ def show_readiness(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Djan
     if departure.has_begun:
         body: dict[str, Any] = {"status": "unready", "failing": ["process"], "parts": {"process": "leaves"}}
         return JsonResponse(body, status=503, headers={"Cache-Control": "no-store"})
-    parts = {name: check() for name, check in PARTS.items()}
+    parts = check_core()
     failing = sorted(name for name, state in parts.items() if state != "ok")
     body = {"status": "unready" if failing else "ok", "failing": failing, "parts": parts}
     replicas_read = replicas.rests.describe()

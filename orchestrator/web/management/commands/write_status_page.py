@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 
 from orchestrator.ops.status.feed import write_feed
@@ -28,10 +27,11 @@ class Command(BaseCommand):
         folder: Path = options["folder"]
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / "site.css", _STYLE.read_text(encoding="utf-8"))
-        _replace(folder / "index.html", render_to_string("web/status_copy.html", build_status()))
-        try:
+        status = build_status()
+        _replace(folder / "index.html", render_to_string("web/status_copy.html", status))
+        if not status["away"]:
             _replace(folder / "feed.atom", write_feed("http://localhost/"))
-        except (DatabaseError, InterfaceError):
+        else:
             # The feed of before stays: readers of feeds would take an empty one for the end of all news.
             self.stderr.write("The feed is the old one: the database is away.")
         self.stdout.write(f"{folder / 'index.html'} is written.")
