@@ -24,12 +24,14 @@ os.environ["STATE_DIR"] = os.environ["PYTEST_STATE_DIR"]
 # Tests fork while spans are sent, and gRPC would try to stop its threads at each fork.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-# Files whose tests share a stack that is expensive to start, and what it is: they run on one worker.
+# Files whose tests share what is expensive to make, and what it is: they run on one worker.
 ONE_STACK = {
     "tests/core/test_replicas.py": "replicas",
     "tests/flows/engine/test_sentinel.py": "sentinels",
     "tests/flows/evidence/test_bucket_store.py": "stores of evidence",
     "tests/flows/evidence/test_bundle_storage.py": "stores of evidence",
+    "tests/style/test_measures.py": "measures",
+    "tests/docs/test_generated_pages.py": "pages",
     "tests/acceptance/test_bad_input.py": "product",
     "tests/acceptance/test_flow_replay.py": "product",
     "tests/acceptance/test_samples.py": "product",

@@ -50,6 +50,7 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert named <= targets, named - targets
 
 
+@pytest.mark.slow
 def test_site_builds_without_a_warning_and_without_another_host(tmp_path: Path) -> None:
     command = [
         sys.executable,

@@ -98,6 +98,7 @@ def test_a_process_starts_with_what_is_withheld_and_not_with_more(process, monke
             read_withheld(name, "marked")
 
 
+@pytest.mark.slow
 def test_the_real_settings_refuse_a_key_that_is_not_for_the_process() -> None:
     for process, name in (("exporter", "SECRET_KEY"), ("web", "SLACK_BOT_TOKEN"), ("gates", SERVER_KEY)):
         refused = start(withhold_secrets(process, EVERYTHING) | {name: EVERYTHING[name]})
@@ -134,6 +135,7 @@ def test_flower_has_no_address_that_changes_anything(monkeypatch) -> None:
         assert not [path for path in left if word in path], word
 
 
+@pytest.mark.slow
 def test_sign_in_needs_its_secret_in_the_web_process_only() -> None:
     shared = {"DATABASE_URL": EVERYTHING["DATABASE_URL"], "SECRET_KEY": "x"}
     shared |= {"OIDC_ISSUER": "https://id.example.org", "OIDC_CLIENT_ID": "blocks"}

@@ -64,6 +64,7 @@ def ask(address: str, file: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.slow
 @with_tls
 def test_the_server_of_this_authority_is_taken_and_that_of_another_is_not(address, tmp_path):
     other = tmp_path / "other"

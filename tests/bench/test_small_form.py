@@ -1,8 +1,8 @@
 """Every benchmark in its small form, in a checkout whose path has a space: it runs to its end and writes its
 keys.
 
-The usual suite measures our own parts. With the peers, whose start takes minutes, they run in ``make
-test-slow``, and so does what starts many processes.
+The longest run in ``make test-slow``, and there all run once more beside the peers, whose start takes
+minutes.
 """
 
 import json
@@ -67,6 +67,8 @@ KEYS = {
     "ops": {
         *("alert_acknowledged_s", "alert_end_to_end_s", "alert_resolved_s", "synthetic_alert_s"),
         *("admin_p95_ratio", "admin_queries_ratio", "scrape_p95_ratio", "scrape_queries_ratio"),
+        *("tracing_flows", "tracing_overhead", "tracing_spans_per_flow"),
+        *("notifications", "notifications_lost", "notifications_doubled"),
     },
     "rolling_update": {
         *("answers_5xx", "answers_before_ready", "calls_made_twice", "events_missed_or_doubled"),
@@ -105,16 +107,8 @@ KEYS = {
 }
 
 
-# The parts that the usual suite runs, where others start ten processes; ``make test-slow`` runs all.
-USUAL_PARTS = {"ops": {"OPS_PARTS": "alerts,scale"}}
-SLOW_KEYS = {
-    "ops": {
-        *("tracing_flows", "tracing_overhead", "tracing_spans_per_flow"),
-        *("notifications", "notifications_lost", "notifications_doubled"),
-    }
-}
-# It replaces six processes in turn: 47 s of processor time.
-LONG = {"rolling_update"}
+# What starts many processes, one after the other.
+LONG = {"capacity", "limiter", "ops", "rolling_update"}
 PEERS = ROOT / "bench" / ".venvs"
 # What the small form measures besides where the peer takes part.
 PEERS_KEYS = {
@@ -145,21 +139,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "name", [pytest.param(each, marks=pytest.mark.slow if each in LONG else ()) for each in list_benchmarks()]
 )
 def test_it_runs_in_its_small_form(name: str, checkout: Path, tmp_path: Path) -> None:
-    figures = run_small_form(name, checkout, tmp_path, **USUAL_PARTS.get(name, {}))
-    assert KEYS[name] <= set(figures)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", sorted(SLOW_KEYS))
-def test_every_part_runs_in_its_small_form(name: str, checkout: Path, tmp_path: Path) -> None:
     figures = run_small_form(name, checkout, tmp_path)
-    assert KEYS[name] | SLOW_KEYS[name] <= set(figures)
+    assert KEYS[name] <= set(figures)
 
 
 @pytest.mark.slow
@@ -176,13 +162,13 @@ def test_it_runs_in_its_small_form_beside_its_peers(name: str, checkout: Path, t
     assert KEYS[name] | PEERS_KEYS[name] <= set(figures)
 
 
-def run_small_form(name: str, checkout: Path, results: Path, **chosen: str) -> dict[str, Any]:
+def run_small_form(name: str, checkout: Path, results: Path) -> dict[str, Any]:
     """Run one benchmark in the copy, to its end; the figures that it wrote."""
     # Benchmarks start servers of their own. Coverage of their processes would slow them down for nothing.
     given = {
         key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "REDIS_", "COV"))
     }
-    given |= chosen | {
+    given |= {
         "PYTHONPATH": str(checkout),
         "SANDBOX_VENV": os.environ.get("SANDBOX_VENV", str(ROOT / ".venv-sandbox")),
     }

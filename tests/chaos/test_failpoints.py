@@ -94,11 +94,13 @@ def test_every_sabotage_still_finds_what_it_takes_away(run, what):
     assert run(f"from tests.chaos import failpoints; failpoints.{call}") == (0, "")
 
 
+@pytest.mark.slow
 def test_a_sabotage_that_finds_nothing_fails(run):
     call = "failpoints._replace_clause('claim.claim_stage', 'no such clause', '')"
     assert run(f"from tests.chaos import failpoints; {call}") == (1, "")
 
 
+@pytest.mark.slow
 def test_a_process_dies_at_the_point_that_is_armed_and_only_one(run, tmp_path):
     (tmp_path / "fired").mkdir()
     (tmp_path / "transitions.lock_flow:before").touch()

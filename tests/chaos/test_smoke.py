@@ -14,7 +14,8 @@ from tests.chaos.faults import FAULTS
 ROOT = Path(__file__).parents[2]
 
 
-# A backlog would be judged by its seconds, and the machine of the usual suite may be busy.
+# A backlog would be judged by its seconds, and the machine may be busy.
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_small_run_breaks_nothing(tmp_path):
     folder = tmp_path / "a folder with spaces"

@@ -20,6 +20,7 @@ from tests import scenes
 from tests.core.replica_servers import name_replicas
 from tests.own_postgres import OwnPostgres, run_own_postgres
 
+pytestmark = pytest.mark.slow
 SECONDS = 5.0
 READ_COUNT = "SELECT count(*) AS repos FROM repos"
 

@@ -110,12 +110,14 @@ def test_root_starts_them_from_files_that_nobody_else_may_read() -> None:
         _assert_starts_from(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, pytest.param(True, marks=only_root)])
 def test_they_start_from_a_path_with_a_space(closed: bool) -> None:
     with _installation("a folder with spaces", closed=closed) as folder:
         _assert_starts_from(folder)
 
 
+@pytest.mark.slow
 @only_root
 def test_root_starts_them_with_a_temporary_folder_that_nobody_else_may_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
@@ -130,6 +132,7 @@ def test_a_temporary_folder_with_a_long_path_is_not_used_for_the_socket(tmp_path
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_two_launchers_do_not_meet() -> None:
     with _launched() as (_, database, broker), _launched() as (_, other_database, other_broker):
         assert database != other_database
@@ -140,6 +143,7 @@ def test_two_launchers_do_not_meet() -> None:
             assert connection.execute("SELECT to_regclass('mine')").fetchone() == (None,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_survives_the_launcher(how: signal.Signals) -> None:
     with _launched() as (launcher, _, _):
@@ -161,6 +165,7 @@ def test_urls_of_the_environment_win(monkeypatch: pytest.MonkeyPatch) -> None:
         assert {child.pid for child in psutil.Process().children()} <= before
 
 
+@pytest.mark.slow
 def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Path) -> None:
     with embedded.run_postgres(tmp_path) as url:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -171,6 +176,7 @@ def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Pa
         assert connection.execute("SELECT to_regclass('kept')").fetchone() == ("kept",)
 
 
+@pytest.mark.slow
 def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
     # A temporary folder of its own: in the common one, the next process that starts a server would sweep
     # before this test looks.
@@ -202,6 +208,7 @@ def test_the_launcher_without_a_command_says_how_it_is_used() -> None:
     assert (done.returncode, done.stderr.split()[0]) == (2, "usage:")
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_is_told_with_its_log() -> None:
     with (
         pytest.raises(embedded.EmbeddedServerError, match=r"postgres did not start: (?s:.)*no_such_setting"),

@@ -43,22 +43,26 @@ def test_every_command_is_there_once_with_its_help():
     assert [name for name, command in commands.list_commands() if not command.help] == []
 
 
-def test_every_error_code_has_a_meaning_and_a_known_area():
-    found = error_codes.collect_codes()
-    assert len(found) > 100
-    assert [one.code for one in found if not one.meaning] == []
-    areas = {one.code.partition(":")[0] for one in found}
+@pytest.fixture(scope="module")
+def codes():
+    """Read once: it parses the whole product."""
+    return {one.code: one for one in error_codes.collect_codes()}
+
+
+def test_every_error_code_has_a_meaning_and_a_known_area(codes):
+    assert len(codes) > 100
+    assert [code for code, one in codes.items() if not one.meaning] == []
+    areas = {code.partition(":")[0] for code in codes}
     assert areas == set(error_codes.AREAS), "describe each area in docs/generators/error_codes.py"
-    assert set(error_codes.MEANINGS) <= {one.code for one in found}, "a meaning of a code that is gone"
+    assert set(error_codes.MEANINGS) <= set(codes), "a meaning of a code that is gone"
 
 
-def test_what_stands_beside_a_code_is_what_its_row_says():
-    found = {one.code: one for one in error_codes.collect_codes()}
+def test_what_stands_beside_a_code_is_what_its_row_says(codes):
     # The attributes of a class, an argument by position, an argument by name, and one that is inherited.
-    assert found["provider:rate-limited"].fixed_by == "provider"
-    assert found["request:body-too-large"].cure == "Send fewer files as context."
-    assert found["cli:unreachable"].meaning == "The service at <url> cannot be reached (<name>)."
-    assert found["provider:timeout"].cure == found["provider:server-error"].cure != ""
+    assert codes["provider:rate-limited"].fixed_by == "provider"
+    assert codes["request:body-too-large"].cure == "Send fewer files as context."
+    assert codes["cli:unreachable"].meaning == "The service at <url> cannot be reached (<name>)."
+    assert codes["provider:timeout"].cure == codes["provider:server-error"].cure != ""
 
 
 def test_a_code_that_stands_in_the_source_under_an_unknown_area_is_found(monkeypatch, tmp_path):

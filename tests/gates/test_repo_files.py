@@ -101,6 +101,7 @@ def test_repo_cannot_turn_a_failing_block_into_a_passing_one(repo: dict[str, byt
     assert "test" in summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repo", SWAY.values(), ids=SWAY.keys())
 def test_repo_cannot_turn_a_passing_block_into_a_failing_one(repo: dict[str, bytes]) -> None:
     found, summary = verdict("coverage", replace(SOUND, repo_files=repo))

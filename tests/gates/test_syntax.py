@@ -34,6 +34,7 @@ def eager():
     gc.set_threshold(*threshold)
 
 
+@pytest.mark.slow
 def test_threads_do_not_spoil_each_others_trees(eager):
     lengths, errors = [], []
 

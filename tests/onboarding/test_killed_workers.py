@@ -15,7 +15,7 @@ from tests.onboarding import counted_steps
 from tests.onboarding.steps import ask_for
 from tests.onboarding.worker_stack import CountedStore, describe_end, reach, running_worker
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 MADE = ("repo_exists", "secrets", "files", "dashboard")
 
 

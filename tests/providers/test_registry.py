@@ -108,6 +108,7 @@ def test_a_forked_child_builds_its_own(provide: Callable[..., None]) -> None:
     assert registry.get_adapter("openai") is parent
 
 
+@pytest.mark.slow
 def test_a_process_closes_the_connections_that_it_kept_open() -> None:
     script = (
         "import django; django.setup(); from providers import registry; from providers.base import Request\n"

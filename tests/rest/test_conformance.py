@@ -64,6 +64,7 @@ def callers(repo) -> dict[str, dict[str, str]]:
     return sent
 
 
+@pytest.mark.slow
 def test_a_sample_of_requests_is_answered_as_described(callers, values) -> None:
     assert send(callers, values, examples=SAMPLE, seed=1).cases >= 300
 

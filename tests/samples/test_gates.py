@@ -43,6 +43,7 @@ def _list_failing(one: Sample, number: int) -> set[str]:
     return {repairs["gate"]} if repairs else {"contract"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "number"), SAMPLED)
 def test_a_round_is_refused_by_the_gate_that_the_scenario_names(name: str, number: int) -> None:

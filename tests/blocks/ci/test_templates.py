@@ -17,6 +17,7 @@ from orchestrator.core import cli_wheel
 from orchestrator.flows.evidence import keys
 from tests.blocks.ci.conftest import ROOT, commit_files, git
 
+pytestmark = pytest.mark.slow
 ACTION = ROOT / "deploy/ci/github/action.yml"
 TEMPLATE = ROOT / "deploy/ci/gitlab/blocks.yml"
 VERSION = cli_wheel.pack_wheel().version

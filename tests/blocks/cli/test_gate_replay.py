@@ -154,6 +154,7 @@ def replayed(flow: Flow) -> Replay:
     return asked
 
 
+@pytest.mark.slow
 def test_the_surroundings_of_a_block_are_in_its_evidence_and_restored(
     flow: Flow,
     blocks: Blocks,

@@ -143,6 +143,7 @@ def _redact_adversarial() -> None:
         redact_file("a.py", seed * (LINE_BYTES // len(seed)))
 
 
+@pytest.mark.slow
 def test_no_line_takes_longer_than_its_length_is_worth() -> None:
     child = multiprocessing.get_context("fork").Process(target=_redact_adversarial)
     child.start()

@@ -12,6 +12,7 @@ from tests import pgbouncer
 from tests.flows.engine.stack import running, until
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(600),
     pytest.mark.skipif(pgbouncer.PROGRAM is None, reason="needs PgBouncer: apt install pgbouncer"),

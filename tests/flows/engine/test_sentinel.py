@@ -32,6 +32,7 @@ from tests.flows.engine.stack import ROOT, running, until
 from tests.redis_sentinel import has_tls, run_redis_under_sentinels, wait_for, write_certificates
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(600),
     pytest.mark.skipif(not has_tls(), reason="redis-server with TLS is missing: apt install redis-server"),

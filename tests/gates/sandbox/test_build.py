@@ -17,6 +17,7 @@ def private_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_runtime_is_copied_along_and_starts_from_its_place(private_python: Path) -> None:
     target = private_python / "lean"
     assert build.build_interpreter(target)

@@ -76,6 +76,7 @@ def find_dashboard(scene: TerraformScene) -> dict[str, Any]:
     return scene.grafana.dashboards[REPO]["model"]
 
 
+@pytest.mark.slow
 def test_both_objects_are_made_once_and_taken_back(scene):
     theirs = {"uid": "theirs", "title": "Theirs"}
     scene.grafana.dashboards["theirs"] = {"model": theirs | {"id": 99}, "folder": "", "version": 3}
@@ -152,6 +153,7 @@ def check_drift(scene: TerraformScene) -> None:
     assert REPO not in scene.grafana.dashboards, "a plan changes nothing"
 
 
+@pytest.mark.slow
 def test_a_lost_state_is_built_again_and_nothing_is_made_twice(scene):
     scene.run()
     made = scene.dump()

@@ -28,7 +28,7 @@ from providers.models import ProviderState
 from tests import scenes
 from tests.ops.alerting.test_rules import read_alerts
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_SECONDS = 120.0
 
 

@@ -266,6 +266,7 @@ def run_promtool(ops_tools, folder: Path, tests: list[dict[str, Any]]) -> subpro
     )
 
 
+@pytest.mark.slow
 def test_every_alert_is_silent_below_its_limit_and_fires_above_it(ops_tools, tmp_path):
     tests = []
     for case in CASES:

@@ -54,6 +54,7 @@ def writing(own_postgres: OwnPostgres):
     child_processes.stop(child)
 
 
+@pytest.mark.slow
 def test_a_new_server_has_the_rows_of_the_instant_and_none_that_came_after(own_postgres, writing, tmp_path):
     values = {**os.environ, "DATABASE_URL": own_postgres.url}
     folder = own_postgres.data.with_name("drill")

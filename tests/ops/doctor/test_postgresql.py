@@ -59,6 +59,7 @@ def test_a_primary_with_two_replicas_is_well(primary, settings):
         assert "s behind (read up to 60 s), with all migrations" in found[name].found
 
 
+@pytest.mark.slow
 def test_each_trouble_of_a_replica_is_named_and_hides_no_other(primary, settings, followed):
     settings.REPLICA_MAX_LAG_SECONDS = 1
     with name_replicas(primary) as add:

@@ -24,6 +24,7 @@ def sre(blocks, transactional_db):  # noqa: F811
     return run
 
 
+@pytest.mark.slow
 def test_an_incident_from_the_opening_to_the_review(sre):
     assert sre("incident", "list") == "No incident is open.\n"
     scenes.make_repo("auth-service", team_lead="lead@example.org")

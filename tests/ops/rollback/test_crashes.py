@@ -30,7 +30,7 @@ from tests.databases import url_of_test_database
 from tests.ops.rollback.crash_server import REFUSED, START
 
 # Hundreds of processes, each of which connects.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[3]
 KILLED = -signal.SIGKILL
 # More points than any operation has: what does not end is a defect.

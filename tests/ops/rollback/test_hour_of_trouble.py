@@ -28,7 +28,7 @@ from tests import scenes
 from tests.ops.alerting.test_chain import Chain, run_chain, wait_until
 from tests.ops.test_quota import use_tokens
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PEOPLE = {"pm": "paula", "tl": "tom", "sre": "sam"}
 LOOKS_IN_AN_HOUR = round(3600 / watch.LOOK_SECONDS)
 

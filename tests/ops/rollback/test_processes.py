@@ -22,7 +22,7 @@ from orchestrator.repos import tokens
 from tests import scenes
 from tests.flows.engine.stack import Stack, running, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 TRIGGER = "failure-rate"
 
 

@@ -274,6 +274,7 @@ def test_without_a_public_address_no_mails_are_offered(db, settings):
     assert not subscription.subscribe("a@example.org", timezone.now())
 
 
+@pytest.mark.slow
 def test_a_process_without_a_database_writes_the_copy(db, settings, monkeypatch, tmp_path):
     # On a broker of its own, under the key that the process knows.
     monkeypatch.setattr(kept_copy, "_KEY", KEPT_UNDER)
