@@ -79,7 +79,11 @@ def _write_standard_reports(block: BlockUnderTest, arcs: list[tuple[int, int]]) 
         cover.json_report(morfs=files, outfile=str(json_file))
         cover.xml_report(morfs=files, outfile=str(xml_file))
         reports = {"coverage.json": json_file.read_text(), "coverage.xml": xml_file.read_text()}
-    return {name: text.replace(folder, str(block.folder)) for name, text in reports.items()}
+    # The XML names the package by the dots of its folder; a block is the top of its own.
+    package = folder.replace("/", ".")
+    return {
+        name: text.replace(folder, str(block.folder)).replace(package, ".") for name, text in reports.items()
+    }
 
 
 def _sort_by_file(arcs: list[tuple[int, int]], filenames: list[str]) -> dict[str, list[tuple[int, int]]]:

@@ -2,9 +2,11 @@
 
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from onboarding import batch
+from onboarding.engine.validation import REPO_PATTERN
 from onboarding.models import (
     CiCredentials,
     CiSystem,
@@ -17,7 +19,8 @@ from onboarding.step_registry import CHECKS, PROVISIONING
 from orchestrator.core.audit import MOST_REASON
 from orchestrator.core.registry import Registry
 from orchestrator.ops.rollback.models import VoterRole, VoteVerdict
-from orchestrator.repos.models import Phase
+from orchestrator.repos.api.serializers import CloneUrlTextField
+from orchestrator.repos.models import REPO_NAME, Phase
 from orchestrator.rest.links import url_of
 from orchestrator.rest.request_bodies import RequestSerializer
 
@@ -122,19 +125,26 @@ class OnboardingDetailSerializer(OnboardingRequestSerializer):
         fields = [*OnboardingRequestSerializer.Meta.fields, "steps", "events"]
 
 
+@extend_schema_field({"type": "string", "pattern": REPO_PATTERN, "maxLength": 255})
+class RepoOrPathField(serializers.CharField):
+    """A repo by our name or by that of its code host."""
+
+
 class NewOnboardingRequestSerializer(RequestSerializer):
     """What it takes to ask for a repo."""
 
-    repo = serializers.CharField(
+    repo = RepoOrPathField(
         max_length=255, help_text="As the code host names it, owner/name; or our short name alone."
     )
-    block_family = serializers.CharField(max_length=100, help_text="compliance, observability, ...")
+    block_family = serializers.CharField(
+        max_length=100, validators=[REPO_NAME], help_text="compliance, observability, ..."
+    )
     team_lead = serializers.EmailField(help_text="Who says yes for the team.")
     code_host = serializers.ChoiceField(choices=CodeHostKind.choices, required=False, default="github")
     ci_system = serializers.ChoiceField(choices=CiSystem.choices, required=False, default="github_actions")
     ci_credentials = serializers.ChoiceField(choices=CiCredentials.choices, required=False, default="secret")
     clones_privately = serializers.BooleanField(required=False, default=False)
-    clone_url = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+    clone_url = CloneUrlTextField(max_length=500, required=False, default="", allow_blank=True)
     phase = serializers.ChoiceField(
         choices=Phase.choices, required=False, help_text="The day decides without it."
     )

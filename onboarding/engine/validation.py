@@ -21,6 +21,8 @@ _PATHS: Final = {
     CodeHostKind.GITHUB.value: re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9-]{{0,38}})/{_NAME}"),
     CodeHostKind.GITLAB.value: re.compile(rf"{_NAME}(?:/{_NAME}){{1,20}}"),
 }
+REPO_PATTERN: Final = rf"^([a-z0-9][a-z0-9._-]{{0,99}}|{_NAME}(/{_NAME})*/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}})$"
+"""The form of a repo in a request, for descriptions: our short name, or a path, of which hosts ask more."""
 _WORDED: Final = {
     CodeHostKind.GITHUB.value: "Name the repo as GitHub does: owner/name.",
     CodeHostKind.GITLAB.value: "Name the project as GitLab does: group/name, or group/subgroup/name.",

@@ -64,6 +64,8 @@ _FURTHER_HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string"},
     },
 }
+# A text with more than white space. JSON Schema takes the white space of JavaScript, and Python has more.
+_NOT_BLANK: Final = r"[^\s\x1c-\x1f\x85]|\ufeff"
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -144,7 +146,7 @@ class OperationSchema(AutoSchema):
         if direction == "request" and schema.get("type") == "string" and _refuses_blank(field):
             # White space around a text is dropped, so one that has nothing else is empty, too.
             if field.trim_whitespace:
-                schema.setdefault("pattern", r"\S")
+                schema.setdefault("pattern", _NOT_BLANK)
             else:
                 schema.setdefault("minLength", 1)
         return schema

@@ -179,10 +179,10 @@ def used(marked: MarkedStack) -> str:
     wish |= {"ci_system": "github_actions", "ci_credentials": "secret"}
     refused = wish | {"repo": f"https://me:{FORM_SECRET}@git.example.org/x.git"}
     assert marked.find_marks(marked.submit("/onboarding/", refused)) == {"form"}, "one's own form, once"
-    marked.submit("/onboarding/", wish)
+    answer = marked.submit("/onboarding/", wish).decode()
     rows = marked.open("/admin/onboarding/onboardingrequest/").decode()
     number = re.search(r"/admin/onboarding/onboardingrequest/(\d+)/", rows)
-    assert number, rows
+    assert number, answer
     decide = {"action": "approve", "_selected_action": number[1], "confirmed": "yes", "reason": "a test"}
     marked.submit("/admin/onboarding/onboardingrequest/", decide)
     marked.ask_api("notify/slack/", {"channel": "#sre", "message": f"password: {REQUEST_SECRET}"})

@@ -75,11 +75,12 @@ def test_every_field_that_is_wrong_is_named(operator):
     body = {"repo": "a/b/c", "block_family": "<b>", "team_lead": "nobody", "colour": "red"}
     answer = post(operator, "", body)
     assert answer.status_code == 422
-    assert set(answer.json()["errors"]) == {"team_lead", "colour"}
-    body = {"repo": "a/b/c", "block_family": "<b>", "team_lead": "l@example.org"}
+    assert set(answer.json()["errors"]) == {"block_family", "team_lead", "colour"}
+    # What depends on more than the form of a field comes when the form is right.
+    body = {"repo": "a/b/c", "block_family": "compliance", "team_lead": "l@example.org"}
     body["clone_url"] = "https://10.0.0.1/a"
     answer = post(operator, "", body)
-    assert set(answer.json()["errors"]) == {"repo", "block_family", "clone_url"}
+    assert set(answer.json()["errors"]) == {"repo", "clone_url"}
     assert not OnboardingRequest.objects.exists()
 
 

@@ -35,6 +35,9 @@ NOT_SAID = {
     b"a repo must be named": "It depends on the token: that of a repo means its own.",
     b"One repo never hears of": "It depends on the token, too, and on the row that is changed.",
     b", not both.": "It depends on another field, whose default may be written out.",
+    b"Name the repo as GitHub does": "It depends on another field: each code host has rules of its own.",
+    b"Name the project as GitLab does": "It depends on another field: each code host has rules of its own.",
+    b"is not encrypted": "Which hosts may be reached in clear is a setting of the service.",
     b"with a public host": "Which networks are public is a table of the service.",
     b"This time is over.": "It depends on the clock.",
 }

@@ -1,5 +1,6 @@
 """What the coverage gate counts and shows, each by a block that differs from the sound one in that."""
 
+import re
 import time
 
 import pytest
@@ -41,6 +42,15 @@ def test_functions_that_run_on_import_are_covered_by_every_test() -> None:
     report = _judge(module, tests)
 
     assert (report.verdict, report.details["sabotage"]) == (Verdict.PASSED, "100.00")
+
+
+def test_two_runs_write_the_same_reports_but_for_the_time() -> None:
+    times = re.compile(rb'timestamp="[0-9]+"')
+
+    first, second = (times.sub(b"", _judge().evidence["coverage.xml"]) for _ in range(2))
+
+    assert first == second
+    assert b'<package name="."' in first
 
 
 @pytest.mark.parametrize(

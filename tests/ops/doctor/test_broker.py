@@ -44,6 +44,7 @@ def test_a_server_that_is_away_and_one_in_clear_are_told(settings):
 def test_sentinels_are_judged_by_whether_somebody_could_take_over(tmp_path, settings):
     with run_redis_under_sentinels(tmp_path) as servers:
         settings.REDIS_URL = servers.url
+        wait_for(lambda: examine()["redis replicas"].state == FindingState.OK, "a replica that follows")
         found = examine()
         assert {one.state for one in found.values()} == {FindingState.OK}, found
         assert found["sentinels"].found == "3 of 3 answer, 2 must agree on a failover"

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 
 from orchestrator.repos import registration, tokens
 
-USER = "admin"
+USER, ADDRESS = "admin", "admin@localhost"
 
 
 class Command(BaseCommand):
@@ -39,6 +39,8 @@ class Command(BaseCommand):
         user, _ = get_user_model().objects.get_or_create(
             username=USER, defaults={"is_staff": True, "is_superuser": True}
         )
+        # Who asks for a repo needs one: their lead has to be another person.
+        user.email = user.email or ADDRESS
         # A new password at each call, because the stored hash of the earlier one cannot be printed.
         user.set_password(password)
         user.save()
