@@ -183,7 +183,6 @@ def test_an_answer_that_nothing_can_be_made_of(
     assert len(calls) >= 3  # context, plan and the answer that was paid for: kept, not lost
 
 
-@pytest.mark.slow
 def test_an_answer_cut_in_the_wire_fails_the_flow_and_a_retry_passes(product: Product, work: Path) -> None:
     product.simulate("openai", {"kind": "malformed"})
     try:

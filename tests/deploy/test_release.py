@@ -70,7 +70,6 @@ def test_every_part_carries_the_same_version(client):
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 @needs_git
 @pytest.mark.timeout(400)
 def test_the_same_commit_gives_the_same_wheels(tmp_path):
@@ -97,7 +96,6 @@ def test_the_same_commit_gives_the_same_wheels(tmp_path):
     assert [name for name in names if name.startswith(("tests/", "bench/"))] == []
 
 
-@pytest.mark.slow
 @needs_git
 @needs_openssl
 @pytest.mark.timeout(400)
