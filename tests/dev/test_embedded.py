@@ -165,7 +165,6 @@ def test_urls_of_the_environment_win(monkeypatch: pytest.MonkeyPatch) -> None:
         assert {child.pid for child in psutil.Process().children()} <= before
 
 
-@pytest.mark.slow
 def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Path) -> None:
     with embedded.run_postgres(tmp_path) as url:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -176,7 +175,6 @@ def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Pa
         assert connection.execute("SELECT to_regclass('kept')").fetchone() == ("kept",)
 
 
-@pytest.mark.slow
 def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
     # A temporary folder of its own: in the common one, the next process that starts a server would sweep
     # before this test looks.
@@ -208,7 +206,6 @@ def test_the_launcher_without_a_command_says_how_it_is_used() -> None:
     assert (done.returncode, done.stderr.split()[0]) == (2, "usage:")
 
 
-@pytest.mark.slow
 def test_a_server_that_cannot_start_is_told_with_its_log() -> None:
     with (
         pytest.raises(embedded.EmbeddedServerError, match=r"postgres did not start: (?s:.)*no_such_setting"),

@@ -48,7 +48,6 @@ def run(zygote: forking.Zygote, name: str, script: Path, **more: str) -> tuple[i
         return code, output.read().decode()
 
 
-@pytest.mark.slow
 def test_a_forked_process_reads_its_own_environment(zygote: forking.Zygote, tmp_path: Path) -> None:
     script = tmp_path / "shown.py"
     script.write_text(SHOWN)
