@@ -1,9 +1,10 @@
-"""manage.py register_repo and create_token."""
+"""manage.py register_repo, create_token and local_access."""
 
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -24,6 +25,16 @@ def test_a_repo_and_its_token(db):
     assert secret.startswith("blk_")
     assert tokens.find_token(secret).repo == Repo.objects.get()
     assert tokens.find_token(run_command("create_token", "sre", "--operator").strip()).repo is None
+
+
+def test_the_local_account_has_an_address_and_keeps_its_own(db):
+    run_command("local_access", "demo")
+    account = User.objects.get()
+    assert account.email == "admin@localhost"
+    account.email = "me@example.org"
+    account.save()
+    run_command("local_access", "demo")
+    assert User.objects.get().email == "me@example.org"
 
 
 def test_what_is_refused(db):

@@ -54,6 +54,13 @@ def test_not_ready_while_a_migration_is_missing(db, monkeypatch):
     assert (answer.status_code, answer.json()["failing"]) == (503, ["migrations"])
 
 
+def test_a_database_that_is_away_is_asked_once(monkeypatch):
+    monkeypatch.setitem(core_parts.PARTS, "database", lambda: "unreachable: OperationalError")
+    monkeypatch.setitem(core_parts.PARTS, "migrations", lambda: pytest.fail("it was asked again"))
+    parts = Client().get("/ready").json()["parts"]
+    assert parts["migrations"] == "unknown: the database is away"
+
+
 def test_the_open_pages_name_no_repo(db):
     scenes.run_through(scenes.make_flow(scenes.make_repo("secret-project")))
     for url in ("/", "/status/"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 
 from orchestrator.ops.status.feed import write_feed
@@ -29,12 +30,21 @@ class Command(BaseCommand):
         _replace(folder / "site.css", _STYLE.read_text(encoding="utf-8"))
         status = build_status()
         _replace(folder / "index.html", render_to_string("web/status_copy.html", status))
-        if not status["away"]:
-            _replace(folder / "feed.atom", write_feed("http://localhost/"))
+        feed = None if status["away"] else _read_feed()
+        if feed is not None:
+            _replace(folder / "feed.atom", feed)
         else:
             # The feed of before stays: readers of feeds would take an empty one for the end of all news.
             self.stderr.write("The feed is the old one: the database is away.")
         self.stdout.write(f"{folder / 'index.html'} is written.")
+
+
+def _read_feed() -> str | None:
+    """The feed; None where the database has gone since the page was made."""
+    try:
+        return write_feed("http://localhost/")
+    except (DatabaseError, InterfaceError):
+        return None
 
 
 def _replace(path: Path, text: str) -> None:
